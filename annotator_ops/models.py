@@ -1,0 +1,396 @@
+"""Layer 1. The frozen records that every other room speaks in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+RuntimeKind = Literal["process", "docker"]
+Routing = Literal["subdomain", "path"]
+RaterKind = Literal["human", "judge"]
+Language = Literal["en", "ru"]
+JSONDict = dict[str, Any]
+
+
+class Level(StrEnum):
+    """Level of measurement (Stevens 1946) of a criterion's values."""
+
+    NOMINAL = "nominal"
+    ORDINAL = "ordinal"
+    INTERVAL = "interval"
+    RATIO = "ratio"
+
+
+class Secret:
+    """A string that must not be printed: `repr`, `str` and formatting are redacted; only `reveal()` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("A Secret is never pickled or copied into a file by accident; use reveal().")
+
+
+# --- the study -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Annotator:
+    """A person who labels. `id` never changes: it is in container, folder and host names."""
+
+    id: str
+    name: str
+    email: str | None = None
+    language: Language | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One item to label, in Label Studio's word. `data` is what the label config's variables read; it holds the id."""
+
+    id: str
+    data: Mapping[str, Any]
+
+    @property
+    def hash(self) -> str:
+        return content_hash(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One thing that is rated: which control of the label config, at which level of measurement.
+
+    `values` gives the choice labels their numbers, in order; empty where the control's own values are used.
+    """
+
+    name: str
+    control: str
+    level: Level
+    values: Mapping[str, float] = field(default_factory=dict)
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one instance may use. `memory` in bytes; `cpus` None means no limit."""
+
+    memory: int = 1024**3
+    processes: int = 128
+    cpus: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelStudioChoice:
+    """Which Label Studio to run: a version, or for the Docker runtime an image of the user's own."""
+
+    version: str
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySettings:
+    """The reverse proxy: the local port it listens on, and the public address if there is one."""
+
+    port: int = 8080
+    public_url: str | None = None
+    routing: Routing = "subdomain"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How each annotator's order of tasks is made: shuffled with `seed` and the annotator's id, or as in the file."""
+
+    seed: int = 0
+    shuffle: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeFile:
+    """A file with model judges' scores: tidy columns `rater,item,criterion,value`."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The study file, validated: the only configuration."""
+
+    path: Path
+    root: Path
+    name: str
+    title: str
+    label_config: str
+    instructions: str
+    tasks: tuple[Task, ...]
+    annotators: tuple[Annotator, ...]
+    order: Order
+    criteria: tuple[Criterion, ...]
+    judges: tuple[JudgeFile, ...]
+    runtime: Literal["auto", "process", "docker"]
+    label_studio: LabelStudioChoice
+    proxy: ProxySettings
+    limits: Limits
+    language: Language
+    simulated: bool
+
+    @property
+    def state_dir(self) -> Path:
+        """Where everything that is not the researcher's own file lives (0700)."""
+        return self.root / ".ops"
+
+
+# --- instances -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """All that a runtime needs to start one annotator's Label Studio.
+
+    `environment` is public settings, `secrets` what must reach the instance through a 0600 file only. `spec_hash`
+    covers everything but secrets: an instance that runs with another hash is out of date.
+    """
+
+    study: str
+    annotator: str
+    name: str
+    port: int
+    directory: Path
+    environment: Mapping[str, str]
+    secrets: Mapping[str, Secret]
+    label_studio: LabelStudioChoice
+    limits: Limits
+
+    @property
+    def data_dir(self) -> Path:
+        """Label Studio's data directory: database, uploads, exports."""
+        return self.directory / "data"
+
+    @property
+    def spec_hash(self) -> str:
+        return content_hash(
+            {
+                "port": self.port,
+                "environment": dict(self.environment),
+                "version": self.label_studio.version,
+                "image": self.label_studio.image,
+                "limits": [self.limits.memory, self.limits.processes, self.limits.cpus],
+            }
+        )
+
+
+class State(StrEnum):
+    """What a runtime saw. UNKNOWN (the engine did not answer) never leads to removal."""
+
+    RUNNING = "running"
+    EXITED = "exited"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One instance as its runtime sees it now. `memory` in bytes (resident), None when not running or not known."""
+
+    annotator: str
+    state: State
+    handle: str | None = None
+    port: int | None = None
+    directory: Path | None = None
+    spec_hash: str | None = None
+    memory: int | None = None
+    detail: str = ""
+
+
+class Target(StrEnum):
+    """What the coordinator wants of an instance."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One annotator's Label Studio as recorded. Fields are filled in one by one as provision gets on.
+
+    `project_id` None: no project yet. `tasks_hash` is the hash of the tasks that were imported, in order.
+    """
+
+    annotator: str
+    name: str
+    runtime: RuntimeKind
+    target: Target
+    directory: Path
+    port: int
+    version: str
+    image: str | None = None
+    handle: str | None = None
+    spec_hash: str | None = None
+    url: str | None = None
+    annotator_email: str | None = None
+    project_id: int | None = None
+    project_hash: str | None = None
+    tasks_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """One instance's secrets. Made once, kept in a 0600 file of its own, so that a lost database loses none."""
+
+    secret_key: Secret
+    operator_email: str
+    operator_password: Secret
+    operator_token: Secret
+    annotator_email: str
+    annotator_password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One annotator's way through the proxy. `host_label` is the host name's first label or the path's last part."""
+
+    annotator: str
+    host_label: str
+    upstream: str
+    project_id: int | None = None
+
+
+# --- ratings ---------------------------------------------------------------------------------------------------------
+
+# A number, a label, a tuple of labels (multi-label), or a tuple of regions as plain JSON objects (spans, boxes).
+Value = float | str | tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What one rater said of one item on one criterion. Humans and judges write the same record.
+
+    `value` None is missing, and `reason` says why (a code: "skipped", "empty", "draft", "invalid", "refused", …).
+    `seconds` is the time spent on the whole task. `source` is where it came from: the hash of a raw export, or a file.
+    """
+
+    rater: str
+    kind: RaterKind
+    item: str
+    criterion: str
+    value: Value | None
+    reason: str | None = None
+    created_at: datetime | None = None
+    seconds: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a statistic has no value: a stable code and a sentence."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A statistic: a value (never rounded, never NaN) or None with a reason.
+
+    `low` and `high` bound the interval at `confidence` (a proportion such as 0.95), made by `method`.
+    """
+
+    value: float | None
+    reason: Reason | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float | None = None
+    method: str = ""
+    n_items: int = 0
+    n_raters: int = 0
+
+    def as_json(self) -> JSONDict:
+        return {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "confidence": self.confidence,
+            "method": self.method,
+            "reason": self.reason.sentence if self.reason else None,
+            "reason_code": self.reason.code if self.reason else None,
+            "n_items": self.n_items,
+            "n_raters": self.n_raters,
+        }
+
+
+# --- what a step says ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one annotator, judge or file. `state` is "ok", "skipped", "warning" or "failed"."""
+
+    subject: str
+    state: Literal["ok", "skipped", "warning", "failed"]
+    message: str
+    code: str = ""
+    hint: str = ""
+
+    def as_json(self) -> JSONDict:
+        return {
+            "subject": self.subject,
+            "state": self.state,
+            "message": self.message,
+            "code": self.code,
+            "hint": self.hint,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step did: one outcome per subject, plain data for `--json`, and notes for the person."""
+
+    command: str
+    outcomes: tuple[Outcome, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing failed, 1 otherwise."""
+        return int(any(outcome.state == "failed" for outcome in self.outcomes))
+
+    def as_json(self) -> JSONDict:
+        return {
+            "command": self.command,
+            "ok": self.exit_code == 0,
+            "outcomes": [outcome.as_json() for outcome in self.outcomes],
+            "notes": list(self.notes),
+            **self.data,
+        }
+
+
+def content_hash(content: Any) -> str:
+    """SHA-256 (hex) of JSON-able content in one canonical form."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
