@@ -1,0 +1,71 @@
+"""Layer 4. The verbs. This file holds what every step works with; the edge builds it and passes it down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from annotator_ops.errors import OpsError
+from annotator_ops.models import Instance, Observation, RuntimeKind, Secret, State, Study
+
+if TYPE_CHECKING:  # a step that needs no engine and no network, such as analyze, loads none of these
+    from annotator_ops.labelstudio import LabelStudio
+    from annotator_ops.plan import Wanted
+    from annotator_ops.proxies import Proxy
+    from annotator_ops.runtimes import Runtime
+    from annotator_ops.store.database import Store
+    from annotator_ops.store.vault import Vault
+
+
+class Board(Protocol):
+    """Where a step says how far it is: one line a subject. The edge draws it."""
+
+    def update(self, subject: str, message: str, fraction: float | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """One study with the adapters that its steps use. Built at the edge, never inside a step.
+
+    `client` makes the client of an instance from its own address and its operator's token.
+    """
+
+    wanted: Wanted
+    store: Store
+    vault: Vault
+    runtimes: Mapping[RuntimeKind, Runtime]
+    proxy: Proxy
+    client: Callable[[str, Secret], LabelStudio]
+    board: Board
+    cores: int
+
+    @property
+    def study(self) -> Study:
+        return self.wanted.study
+
+    def client_of(self, instance: Instance) -> LabelStudio:
+        """The operator's client of a recorded instance, at its own address on this machine."""
+        credentials = self.vault.require_credentials(instance.annotator)
+        return self.client(f"http://127.0.0.1:{instance.port}", credentials.operator_token)
+
+    def observe_leniently(self) -> tuple[dict[str, Observation], dict[RuntimeKind, OpsError]]:
+        """What can be seen; instances of a runtime that does not answer are UNKNOWN, and its error is returned."""
+        seen: dict[str, Observation] = {}
+        problems: dict[RuntimeKind, OpsError] = {}
+        for kind, runtime in self.runtimes.items():
+            try:
+                seen |= runtime.observe()
+            except OpsError as error:
+                problems[kind] = error
+                for name, instance in self.store.instances().items():
+                    if instance.runtime == kind:
+                        seen[name] = Observation(annotator=name, state=State.UNKNOWN, detail=error.message)
+        return seen, problems
+
+    def observe(self) -> dict[str, Observation]:
+        """What every runtime sees of this study, together."""
+        seen: dict[str, Observation] = {}
+        for runtime in self.runtimes.values():
+            seen |= runtime.observe()
+        return seen

@@ -1,0 +1,41 @@
+"""Layer 4. `ops validate`: says everything that is wrong with a study, without starting anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from annotator_ops.labeling import criteria_of
+from annotator_ops.models import Outcome, StepResult
+from annotator_ops.validation import validate as find_problems
+
+
+def validate(path: Path) -> StepResult:
+    """One failed outcome per problem, or one that says what the study holds."""
+    study, problems = find_problems(path)
+    outcomes = tuple(
+        Outcome(
+            subject=problem.where if problem.line is None else f"{problem.where}:{problem.line}",
+            state="failed",
+            message=problem.message,
+            code=problem.code,
+            hint=problem.hint,
+        )
+        for problem in problems
+    )
+    if study is None or problems:
+        return StepResult("validate", outcomes, {"study": study.name if study else None})
+    criteria = criteria_of(study)
+    who = f"{len(study.annotators)} annotators" if study.annotators else "annotators to be given with --annotators N"
+    summary = Outcome(
+        subject=path.name,
+        state="ok",
+        message=f"{study.title}: {len(study.tasks)} tasks, {who}, {len(criteria)} criteria. Nothing is wrong with it.",
+    )
+    data = {
+        "study": study.name,
+        "tasks": len(study.tasks),
+        "annotators": [annotator.id for annotator in study.annotators],
+        "criteria": [{"name": each.name, "control": each.control, "level": each.level.value} for each in criteria],
+    }
+    notes = () if study.criteria else ("The study names no criteria: each control counts as one, at its usual level.",)
+    return StepResult("validate", (summary,), data, notes)

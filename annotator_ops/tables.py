@@ -1,0 +1,119 @@
+"""Layer 2. Tables of ratings, written: tidy or wide, as CSV, JSON Lines or Parquet (`ratings` reads the tidy ones).
+
+Spreadsheets run a cell that begins with `=`, `+`, `-` or `@` as a formula, and annotators write such cells. In CSV,
+therefore, a *text* that begins so (after any apostrophes) gets one apostrophe in front, which reading takes away again;
+numbers are never touched. JSON Lines and Parquet hold every text as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from annotator_ops.models import JSONDict, Rating, Value
+from annotator_ops.ratings import COLUMNS, NUMBER
+
+if TYPE_CHECKING:  # a second to import, and only Parquet needs it
+    import pandas
+
+TableFormat = Literal["csv", "parquet", "jsonl"]
+# The wide forms of the four signs are run by spreadsheets of some locales.
+_FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
+_WIDE = ("rater", "kind", "item", "seconds")
+
+
+def encode_ratings(ratings: Sequence[Rating], form: TableFormat, *, wide: bool = False) -> bytes:
+    """The ratings as the bytes of a file, rows in the order given.
+
+    Tidy (one row a rating) has the columns COLUMNS; in Parquet `value` is a text, and one more column, `number`, holds
+    it as a float where it is one. `wide` has one row a rater and item: rater, kind, item, seconds and one column a
+    criterion with the values alone; why a value is missing is in the tidy form only.
+    """
+    rows, columns = _wide_rows(ratings) if wide else ([_plain(rating) for rating in ratings], COLUMNS)
+    if form == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()
+    if form == "csv":
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow([_shield(name) for name in columns])
+        writer.writerows([[_cell(row[name]) for name in columns] for row in rows])
+        return buffer.getvalue().encode("utf-8-sig")  # the mark is what makes spreadsheets read it as UTF-8
+    packed = io.BytesIO()
+    _frame(rows, columns, wide=wide).to_parquet(packed, index=False)
+    return packed.getvalue()
+
+
+def frame(ratings: Sequence[Rating], *, wide: bool = False) -> pandas.DataFrame:
+    """The table that Parquet holds, for a notebook: `seconds`, `number` are floats, `created_at` UTC, the rest text."""
+    rows, columns = _wide_rows(ratings) if wide else ([_plain(rating) for rating in ratings], COLUMNS)
+    return _frame(rows, columns, wide=wide)
+
+
+def value_text(value: Value | None) -> str:
+    """A value as a cell's text; `ratings.typed` gives it back, but makes a number of a label that looks like one."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple):
+        return json.dumps(list(value), ensure_ascii=False)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _plain(rating: Rating) -> JSONDict:
+    return {
+        "rater": rating.rater,
+        "kind": rating.kind,
+        "item": rating.item,
+        "criterion": rating.criterion,
+        "value": list(rating.value) if isinstance(rating.value, tuple) else rating.value,
+        "reason": rating.reason,
+        "seconds": rating.seconds,
+        "created_at": rating.created_at.astimezone(UTC).isoformat() if rating.created_at else None,
+        "source": rating.source,
+    }
+
+
+def _wide_rows(ratings: Sequence[Rating]) -> tuple[list[JSONDict], tuple[str, ...]]:
+    criteria = dict.fromkeys(rating.criterion for rating in ratings)
+    names = {name: f"criterion.{name}" if name in _WIDE else name for name in criteria}
+    rows: dict[tuple[str, str, str], JSONDict] = {}
+    for rating in ratings:
+        plain = _plain(rating)
+        key = (rating.kind, rating.rater, rating.item)
+        row = rows.setdefault(key, {name: plain[name] for name in _WIDE} | dict.fromkeys(names.values()))
+        row[names[rating.criterion]] = plain["value"]
+    return list(rows.values()), (*_WIDE, *names.values())
+
+
+def _shield(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def _cell(cell: Any) -> str:
+    return _shield(value_text(tuple(cell) if isinstance(cell, list) else cell))
+
+
+def _frame(rows: Sequence[JSONDict], columns: Sequence[str], *, wide: bool) -> pandas.DataFrame:
+    import pandas
+
+    def column(name: str) -> pandas.Series:
+        cells = [row[name] for row in rows]
+        if name == "seconds" or (wide and all(cell is None or isinstance(cell, float) for cell in cells)):
+            return pandas.Series(cells, dtype="float64")
+        if name == "created_at" and not wide:
+            times = [datetime.fromisoformat(cell) if cell else None for cell in cells]
+            return pandas.Series(times, dtype="datetime64[us, UTC]")
+        plain = [tuple(cell) if isinstance(cell, list) else cell for cell in cells]
+        return pandas.Series([None if cell is None else value_text(cell) for cell in plain], dtype="string")
+
+    table = pandas.DataFrame({name: column(name) for name in columns})
+    if not wide:
+        values = [row["value"] for row in rows]
+        table["number"] = pandas.Series([v if isinstance(v, float) else None for v in values], dtype="float64")
+    return table
