@@ -1,0 +1,89 @@
+"""Layer 3. What a container finds in its instance's directory: the data, the settings, and whose they are."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from annotator_ops.errors import OpsError
+from annotator_ops.models import InstanceSpec
+from annotator_ops.runtimes.docker_container import Owner, Program, settings_file, settings_of
+from annotator_ops.runtimes.seed import DATABASE
+
+
+def give(path: Path, owner: Owner) -> None:
+    """Make `path` belong to the container's user. Only root can; whatever another caller makes is its own already."""
+    if os.geteuid() == 0:
+        os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
+
+
+def not_owned_by(directory: Path, uid: int) -> list[Path]:
+    """What at and below `directory` belongs to somebody else; a folder that cannot be read counts as one."""
+    foreign: list[Path] = []
+    pending = [directory]
+    while pending:
+        path = pending.pop()
+        try:
+            if path.lstat().st_uid != uid:
+                foreign.append(path)
+            if path.is_dir() and not path.is_symlink():
+                pending += path.iterdir()
+        except FileNotFoundError:  # Label Studio removed it meanwhile
+            continue
+        except PermissionError:
+            foreign.append(path)
+    return foreign
+
+
+def put_database(spec: InstanceSpec, database: bytes, owner: Owner) -> None:
+    """Make the data directory with `database` in it, belonging to `owner`: whole or not at all, and never over another.
+
+    Raises OpsError (code "disk-full" or "seed-failed").
+    """
+    try:
+        spec.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial = Path(tempfile.mkdtemp(prefix="data.", suffix=".partial", dir=spec.directory))
+        try:
+            with (partial / DATABASE).open("xb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                file.write(database)
+                file.flush()
+                os.fsync(file.fileno())
+            give(partial / DATABASE, owner)
+            give(partial, owner)
+            partial.rename(spec.data_dir)
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and spec.data_dir.is_dir():  # somebody else was first
+            return
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise OpsError(
+            f"The data directory of {spec.annotator} could not be made: {error}.",
+            hint="Free some disk space."
+            if full
+            else f"See that {spec.directory.parent} is a folder that you may write to.",
+            code="disk-full" if full else "seed-failed",
+        ) from error
+
+
+def write_settings(spec: InstanceSpec, program: Program, owner: Owner) -> None:
+    """Write the settings, secrets included, for the container's user alone (0600).
+
+    They are written at every start: secrets may change without the spec's hash.
+    """
+    path = settings_file(spec.directory)
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with open(partial, "x", encoding="utf-8", opener=_private) as file:
+        file.write(settings_of(spec, program))
+    give(partial, owner)
+    partial.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

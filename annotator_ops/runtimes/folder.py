@@ -1,0 +1,114 @@
+"""Layer 3. What an instance's folder holds for the process runtime: whose it is, its lock, its settings, its logs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from annotator_ops.errors import OpsError
+from annotator_ops.locking import locked
+from annotator_ops.processes import ProcessIdentity
+from annotator_ops.waiting import WaitTimeout
+
+DATABASE_DEADLINE = 5.0  # a process that was killed lets go of its files a moment later
+KEPT_LOGS = 5
+RECORD = "process.json"
+_STUDY, _ANNOTATOR, _SPEC = "annotator-ops.study", "annotator-ops.annotator", "annotator-ops.spec"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What `process.json` in an instance's folder says: whose it is, and which process serves it."""
+
+    study: str
+    annotator: str
+    spec_hash: str
+    port: int
+    identity: ProcessIdentity
+
+    def write(self, directory: Path) -> None:
+        labels = {_STUDY: self.study, _ANNOTATOR: self.annotator, _SPEC: self.spec_hash}
+        content = {"format": 1, "labels": labels, "port": self.port, "process": self.identity.to_json()}
+        write_private(directory / RECORD, content)
+
+    @staticmethod
+    def read(directory: Path) -> Record | None:
+        """None where the folder holds no instance of ours."""
+        try:
+            text = (directory / RECORD).read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            content = json.loads(text)
+            labels = content["labels"]
+            return Record(
+                study=labels[_STUDY],
+                annotator=labels[_ANNOTATOR],
+                spec_hash=labels[_SPEC],
+                port=int(content["port"]),
+                identity=ProcessIdentity.from_json(content["process"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def handle(self) -> str:
+        return f"{self.identity.pid}:{self.identity.started}"
+
+
+@contextlib.contextmanager
+def database_lock(directory: Path) -> Iterator[int]:
+    """The lock that whoever serves an instance's database holds; raises OpsError while somebody else does."""
+    path = directory / "database.lock"
+    try:
+        with locked(path, what="the database", deadline=DATABASE_DEADLINE) as descriptor:
+            yield descriptor
+    except WaitTimeout as error:
+        raise OpsError(
+            f"A process that ops does not know of uses the database in {directory}.",
+            hint=f"`fuser {path}` names it; end it and run the command again.",
+            code="instance-locked",
+        ) from error
+
+
+def write_private(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON whole or not at all, readable by this user only."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(content, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def log_file(directory: Path) -> Path:
+    return directory / "log" / "label-studio.log"
+
+
+def open_log(directory: Path) -> BinaryIO:
+    return os.fdopen(os.open(log_file(directory), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+
+
+def rotate_log(directory: Path) -> None:
+    """label-studio.log becomes .1, .1 becomes .2, …; the oldest is dropped."""
+    log = log_file(directory)
+    names = [log, *(log.with_name(f"{log.name}.{number}") for number in range(1, KEPT_LOGS + 1))]
+    for older, newer in zip(reversed(names), reversed(names[:-1]), strict=False):
+        if newer.exists():
+            newer.replace(older)
+
+
+def last_lines(directory: Path, lines: int) -> Sequence[str]:
+    """The last lines that the instance wrote since it was started, oldest first."""
+    try:
+        with log_file(directory).open(errors="replace") as file:
+            return [line.rstrip("\n") for line in deque(file, maxlen=max(lines, 0))]
+    except FileNotFoundError:
+        return []
