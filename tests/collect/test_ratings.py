@@ -1,0 +1,235 @@
+"""Tidy tables of ratings: what is read, what is refused and how, and that writing and reading are inverse."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annotator_ops.errors import OpsError
+from annotator_ops.models import Rating
+from annotator_ops.ratings import NUMBER, RatingsError, read_ratings
+from annotator_ops.tables import TableFormat, encode_ratings, value_text
+
+HEADER = "rater,item,criterion,value\n"
+
+
+def written(tmp_path: Path, content: str | bytes, name: str = "ratings.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def problems_of(path: Path) -> list[tuple[int | None, str]]:
+    with pytest.raises(RatingsError) as caught:
+        read_ratings(path, "human")
+    return [(problem.line, problem.code) for problem in caught.value.problems]
+
+
+def test_the_four_columns_are_enough(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + "anna,t1,fluency,4\nanna,t2,fluency,\nben,t1,tone, warm \n")
+    assert read_ratings(path, "human") == (
+        Rating("anna", "human", "t1", "fluency", 4.0, source="ratings.csv"),
+        Rating("anna", "human", "t2", "fluency", None, "empty", source="ratings.csv"),
+        Rating("ben", "human", "t1", "tone", "warm", source="ratings.csv"),
+    )
+
+
+def test_the_other_columns_are_read_and_unknown_ones_ignored(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "note,kind,rater,item,criterion,value,reason,seconds,created_at,source\n"
+        "x,judge,gpt,t1,fluency,,refused,1.5,2026-01-31T12:00:00+00:00,run-1\n",
+    )
+    when = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    assert read_ratings(path, "human") == (
+        Rating("gpt", "judge", "t1", "fluency", None, "refused", when, 1.5, "run-1"),
+    )
+
+
+def test_every_bad_row_is_named_by_its_line(tmp_path: Path) -> None:
+    rows = [
+        'anna,t1,fluency,"4\n"',  # 2 and 3: fine, over two lines
+        ",t2,fluency,4",  # 4
+        "anna,,fluency,4",  # 5
+        "anna,t3,,4",  # 6
+        "anna,t4,fluency,inf",  # 7
+        "anna,t5,fluency,1e999",  # 8
+        "anna,t6,fluency",  # 9
+        "anna,t1,fluency,5",  # 10: against line 2
+        "",  # 11: a blank line is nothing
+        "anna,t7,fluency,NaN",  # 12
+        "anna,t8,fluency,[NaN]",  # 13
+    ]
+    assert problems_of(written(tmp_path, HEADER + "\n".join(rows))) == [
+        (4, "empty-id"),
+        (5, "empty-id"),
+        (6, "empty-id"),
+        (7, "bad-value"),
+        (8, "bad-value"),
+        (9, "row-length"),
+        (10, "rated-twice"),
+        (12, "bad-value"),
+        (13, "bad-value"),
+    ]
+
+
+def test_the_message_says_which_two_lines_disagree(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + "anna,t1,fluency,4\nanna,t1,fluency,5\n")
+    with pytest.raises(RatingsError, match="here and in line 2, with different values"):
+        read_ratings(path, "human")
+
+
+def test_missing_against_given_is_a_contradiction_and_the_same_twice_is_not(tmp_path: Path) -> None:
+    assert problems_of(written(tmp_path, HEADER + "anna,t1,fluency,4\nanna,t1,fluency,\n")) == [(3, "rated-twice")]
+    path = written(tmp_path, HEADER + "anna,t1,fluency,4\nanna,t1,fluency,4.0\n")
+    assert len(read_ratings(path, "human")) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "codes"),
+    [
+        ("rater,item,value\nanna,t1,4\n", ["no-column"]),
+        ("a,b\n1,2\n", ["no-column"] * 4),
+        ("", ["no-column"] * 4),
+        (HEADER, ["no-rows"]),
+        ("rater,item,criterion,value,value\nanna,t1,f,4,5\n", ["column-twice"]),
+        (HEADER + 'anna,t1,f,"4\n', ["not-csv"]),
+        ("rater;item;criterion;value\nanna;t1;f;3,5\n", ["decimal-comma"]),
+        ("kind,rater,item,criterion,value\nrobot,anna,t1,f,4\n", ["bad-kind"]),
+        ("seconds,rater,item,criterion,value\nsoon,anna,t1,f,4\n", ["bad-seconds"]),
+        ("seconds,rater,item,criterion,value\n-1,anna,t1,f,4\n", ["bad-seconds"]),
+        ("created_at,rater,item,criterion,value\nyesterday,anna,t1,f,4\n", ["bad-time"]),
+    ],
+)
+def test_what_is_wrong_has_a_code(tmp_path: Path, content: str, codes: list[str]) -> None:
+    assert [code for _, code in problems_of(written(tmp_path, content))] == codes
+
+
+def test_spreadsheets_of_other_locales_are_read(tmp_path: Path) -> None:
+    semicolons = written(tmp_path, "\ufeffrater;item;criterion;value\r\nанна;t1;тон;4\r\n")
+    assert read_ratings(semicolons, "human")[0].rater == "анна"
+    tabs = written(tmp_path, "rater\titem\tcriterion\tvalue\nanna\tt1\ttone\t3,5\n", "r.tsv")
+    assert read_ratings(tabs, "human")[0].value == "3,5"
+
+
+def test_a_cell_longer_than_the_csv_module_takes_by_itself(tmp_path: Path) -> None:
+    text = "x" * 200_000
+    assert read_ratings(written(tmp_path, HEADER + f"anna,t1,comment,{text}\n"), "human")[0].value == text
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("r.csv", b"\xff\xfe\x00r"), ("r.parquet", b"rater,item,criterion,value\n"), ("absent.csv", None)],
+)
+def test_what_is_no_such_table_is_said_in_words(tmp_path: Path, name: str, content: bytes | None) -> None:
+    if content is not None:
+        written(tmp_path, content, name)
+    with pytest.raises(OpsError) as caught:
+        read_ratings(tmp_path / name, "human")
+    assert caught.value.code == "ratings-unreadable"
+    assert name in caught.value.message
+
+
+def test_json_lines_are_judged_line_by_line(tmp_path: Path) -> None:
+    good = '{"rater": "a", "item": 7, "criterion": "c", "value": ["x", "y"]}'
+    rows = [
+        good,
+        "{",
+        "[1]",
+        '{"rater": "a", "item": "8", "criterion": "c"}',
+        '{"rater": "a", "item": "9", "criterion": "c", "value": true}',
+        '{"rater": "a", "item": "10", "criterion": "c", "value": 1' + "0" * 400 + "}",
+    ]
+    path = written(tmp_path, "\n".join(rows), "r.jsonl")
+    assert problems_of(path) == [
+        (2, "not-json"),
+        (3, "not-json"),
+        (4, "no-field"),
+        (5, "bad-value"),
+        (6, "bad-value"),
+    ]
+    rating = read_ratings(written(tmp_path, good, "good.jsonl"), "judge")[0]
+    assert (rating.item, rating.value, rating.kind) == ("7", ("x", "y"), "judge")
+
+
+# --- writing and reading are inverse ---------------------------------------------------------------------------------
+
+WORD = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8).filter(
+    lambda text: text == text.strip() and text != ""
+)
+ID = WORD
+LABEL = st.one_of(
+    WORD, st.sampled_from(["=1+1", "'=x", "''@", "@a", "-", "+7a", "'", '"', "a,b", "a;b", "＝x"])
+).filter(lambda text: not NUMBER.fullmatch(text) and text.casefold() not in {"nan", "inf"} and not text.startswith("["))
+VALUE = st.one_of(
+    st.none(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    LABEL,
+    st.lists(LABEL, max_size=3).map(tuple),
+    st.lists(st.fixed_dictionaries({"start": st.integers(0, 9), "label": LABEL}), max_size=2).map(tuple),
+)
+RATING = st.builds(
+    lambda rater, kind, item, criterion, value, reason, when, seconds, source: Rating(
+        rater, kind, item, criterion, value, reason if value is None else None, when, seconds, source
+    ),
+    ID, st.sampled_from(["human", "judge"]), ID, ID, VALUE, st.sampled_from(["skipped", "empty"]),
+    st.none() | st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)).map(lambda when: when.replace(tzinfo=UTC)),  # noqa: DTZ001
+    st.none() | st.floats(0, 1e6), ID,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@settings(max_examples=80, deadline=None)
+@given(ratings=st.lists(RATING, min_size=1, max_size=6, unique_by=lambda r: (r.kind, r.rater, r.item, r.criterion)))
+def test_what_is_written_is_read_again(
+    tmp_path_factory: pytest.TempPathFactory, form: TableFormat, ratings: list[Rating]
+) -> None:
+    path = tmp_path_factory.mktemp("round") / f"r.{form}"
+    path.write_bytes(encode_ratings(ratings, form))
+    assert list(read_ratings(path, "human")) == ratings
+
+
+def test_no_cell_of_an_annotator_is_run_by_a_spreadsheet() -> None:
+    attack = '=HYPERLINK("http://example.org","x")'
+    ratings = [Rating("anna", "human", "t1", "comment", attack), Rating("anna", "human", "t2", "change", -1.5)]
+    lines = encode_ratings(ratings, "csv").decode("utf-8-sig").splitlines()
+    assert lines[1].startswith("anna,human,t1,comment,\"'=HYPERLINK(")
+    assert ",-1.5," in lines[2]
+    assert attack in encode_ratings(ratings, "jsonl").decode().replace('\\"', '"')
+
+
+def test_the_wide_form_has_a_row_for_each_rater_and_item() -> None:
+    ratings = [
+        Rating("anna", "human", "t1", "fluency", 4.0, seconds=9.0),
+        Rating("anna", "human", "t1", "item", "x", seconds=9.0),
+        Rating("anna", "human", "t2", "fluency", None, "skipped"),
+    ]
+    assert encode_ratings(ratings, "csv", wide=True).decode("utf-8-sig").splitlines() == [
+        "rater,kind,item,seconds,fluency,criterion.item",
+        "anna,human,t1,9,4,x",
+        "anna,human,t2,,,",
+    ]
+
+
+def test_parquet_has_numbers_as_numbers(tmp_path: Path) -> None:
+    import pandas
+
+    path = tmp_path / "r.parquet"
+    path.write_bytes(
+        encode_ratings([Rating("a", "human", "t", "c", 4.0), Rating("a", "human", "t", "d", "x")], "parquet")
+    )
+    frame = pandas.read_parquet(path)
+    assert frame["number"].tolist()[0] == 4.0
+    assert math.isnan(frame["number"].tolist()[1])
+    assert frame["value"].tolist() == ["4", "x"]
+
+
+def test_whole_numbers_are_written_without_a_point() -> None:
+    assert [value_text(value) for value in (4.0, 0.1, -2.0, 1e300, None, ("a",))] == [
+        "4", "0.1", "-2", "1e+300", "", '["a"]',
+    ]  # fmt: skip
