@@ -1,0 +1,97 @@
+"""Layer 3. The report: one self-contained HTML file made from an analysis and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from annotator_ops.models import JSONDict
+from annotator_ops.reporting import charts, rounding
+from annotator_ops.reporting.view import Page, page
+from annotator_ops.resources import resource
+
+
+def render(analysis: JSONDict) -> str:
+    """The report page of an analysis (the JSON of `ops analyze`).
+
+    The page loads nothing, runs no script, and carries the analysis itself as data.
+    """
+    view = page(analysis)
+    folder = resource("templates", "report")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        page=view,
+        style=Markup((folder / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - a shipped file
+        overview=_overview(analysis),
+        charts=_charts(view),
+        legends=_legends(view),
+        analysis=script_json(analysis),
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all; folders on the way are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def script_json(data: JSONDict) -> Markup:
+    """JSON that can stand inside a script element: nothing in it can end the element or open a comment."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def _overview(analysis: JSONDict) -> Markup:
+    criteria = [*analysis["criteria"], *([analysis["overall"]] if analysis["overall"] else [])]
+    compared = [criterion for criterion in criteria if criterion["level"]]
+    if not compared:
+        return Markup("")
+    groups = {"Krippendorff’s α": [_line(c, c["agreement"]["krippendorff_alpha"]) for c in compared]}
+    if analysis["data"]["judges"]:
+        groups["Judges and people: ensemble ρ"] = [_line(c, (c["ensemble"] or {}).get("spearman")) for c in compared]
+    drawn = charts.overview(groups, thresholds=(rounding.TENTATIVE, rounding.RELIABLE), name="overview")
+    return Markup(drawn)  # noqa: S704 - an XML serializer wrote it
+
+
+def _line(criterion: JSONDict, estimate: JSONDict | None) -> charts.Interval:
+    found = estimate or {"value": None, "low": None, "high": None}
+    return charts.Interval(criterion["title"], found["value"], found["low"], found["high"])
+
+
+def _charts(view: Page) -> dict[str, Markup]:
+    drawn = {
+        section.anchor: charts.distribution(
+            section.distribution,
+            labels=[name for name, _, _ in section.values],
+            ordered=section.ordered,
+            name=section.anchor,
+        )
+        for section in view.sections
+        if section.distribution
+    }
+    return {anchor: Markup(svg) for anchor, svg in drawn.items()}  # noqa: S704 - an XML serializer wrote them
+
+
+def _legends(view: Page) -> dict[str, list[tuple[str, str]]]:
+    """For each stacked chart the colour and the name of its categories."""
+    legends = {}
+    for section in view.sections:
+        if section.distribution and charts.is_stacked(section.distribution, ordered=section.ordered):
+            names = [name for name, _, _ in section.values]
+            colours = charts.fills(len(names), ordered=section.ordered)
+            legends[section.anchor] = list(zip(colours, names, strict=True))
+    return legends

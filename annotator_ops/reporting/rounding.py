@@ -1,0 +1,95 @@
+"""Layer 2. Numbers as people read them: the only place where a statistic is rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+# Krippendorff (2019), Content Analysis, 4th ed., ch. 12: rely on alpha ≥ .800, draw tentative conclusions from ≥ .667.
+RELIABLE = 0.800
+TENTATIVE = 0.667
+
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def coefficient(value: float) -> str:
+    """A coefficient between −1 and 1 with three decimals and a true minus sign."""
+    text = f"{value:.3f}"
+    return text.replace("-0.000", "0.000").replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with one decimal."""
+    return f"{100 * share:.1f}%"
+
+
+def mean(value: float) -> str:
+    """A mean or standard deviation on the criterion's own scale."""
+    text = f"{value:.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return text.replace("-0.00", "0.00").replace("-", "−")
+
+
+def number(value: float) -> str:
+    """A value of the scale itself: as short as it can be written."""
+    return f"{value:g}".replace("-", "−")
+
+
+def count(value: int) -> str:
+    """A count with thousands separated."""
+    return f"{value:,}"
+
+
+def counted(value: int, noun: str, plural: str | None = None) -> str:
+    """A count with its noun, small numbers in words: "three annotators"."""
+    word = _WORDS[value] if value < len(_WORDS) else count(value)
+    return f"{word} {noun if value == 1 else plural or noun + 's'}"
+
+
+def seconds(value: float) -> str:
+    """A length of time: "8.4 s", "42 s", "3 min 05 s", "1 h 12 min"."""
+    if value < 10:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def day(moment: datetime | date) -> str:
+    """A date that no reader can mistake: "22 November 2026"."""
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def interval(estimate: Mapping[str, Any]) -> str:
+    """The bounds of an estimate's interval in brackets, or an empty text."""
+    if estimate["low"] is None or estimate["high"] is None:
+        return ""
+    return f"[{coefficient(estimate['low'])}, {coefficient(estimate['high'])}]"
+
+
+def standing(alpha: float) -> str:
+    """Where an alpha stands by Krippendorff's own two thresholds; it takes no other band.
+
+    What counts is the alpha itself: .7998 reads 0.800 and is below .800 all the same, and then it says so.
+    """
+    for threshold, name in ((RELIABLE, ".800"), (TENTATIVE, ".667")):
+        if alpha < threshold <= round(alpha, 3):
+            return f"just below {name}, " + standing(threshold - 0.01).partition(", ")[2]
+    if alpha >= RELIABLE:
+        return "at or above .800, where Krippendorff relies on data"
+    if alpha >= TENTATIVE:
+        return "between .667 and .800, where Krippendorff allows tentative conclusions only"
+    return "below .667, the least that Krippendorff asks for tentative conclusions"
+
+
+def shade(value: float) -> int:
+    """How strong a cell of the heat table is coloured: 0 to 45 percent of the accent, for coefficients from 0 to 1."""
+    return round(45 * min(max(value, 0.0), 1.0))
+
+
+def short_hash(digest: str) -> str:
+    """The part of a hash that is enough to compare by eye."""
+    return digest[:16]

@@ -1,0 +1,42 @@
+"""Layer 2. An analysis as a step's result: one line per criterion for the terminal."""
+
+from __future__ import annotations
+
+from annotator_ops.models import JSONDict, Outcome, StepResult
+from annotator_ops.reporting.rounding import coefficient, count, counted, interval, percent
+
+
+def summarise(command: str, analysis: JSONDict) -> StepResult:
+    """The result of a step with the analysis as its data, one outcome per criterion, and what was assumed as notes."""
+    data = analysis["data"]
+    people = counted(len(data["annotators"]), "annotator")
+    head = f"{people}, {count(data['n_items'])} items, {count(data['n_ratings'])} ratings"
+    if data["judges"]:
+        head += f", {counted(len(data['judges']), 'model judge')}"
+    if analysis["simulated"]:
+        head = f"SIMULATED ANNOTATORS: {head}"
+    criteria = [*analysis["criteria"], *([analysis["overall"]] if analysis["overall"] else [])]
+    return StepResult(
+        command=command,
+        outcomes=tuple(_outcome(criterion) for criterion in criteria),
+        data=analysis,
+        notes=(head, *analysis["notes"]),
+    )
+
+
+def _outcome(criterion: JSONDict) -> Outcome:
+    alpha = criterion["agreement"]["krippendorff_alpha"]
+    if alpha["value"] is None:
+        message = f"no alpha: {alpha['reason']}"
+        compared = criterion["level"] is not None
+        return Outcome(criterion["title"], "warning" if compared else "skipped", message, code=alpha["reason_code"])
+    agreed = criterion["agreement"]["percent_agreement"]
+    message = f"alpha {coefficient(alpha['value'])} {interval(alpha)}".rstrip()
+    message += f" ({criterion['level']}), agreement {percent(agreed['value'])}, {count(alpha['n_items'])} items"
+    parts = [(judge["rater"], judge["spearman"]) for judge in criterion["judges"]]
+    if criterion["ensemble"] and criterion["ensemble"]["spearman"]["value"] is not None:
+        parts = [("ensemble", criterion["ensemble"]["spearman"])]
+    for name, rho in parts:
+        if rho["value"] is not None:
+            message += f"; {name} rho {coefficient(rho['value'])} {interval(rho)}".rstrip()
+    return Outcome(criterion["title"], "ok", message)

@@ -1,0 +1,361 @@
+"""Layer 2. An analysis (plain JSON) as the report page needs it: words, rounded numbers and rows, no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from annotator_ops.models import JSONDict
+from annotator_ops.reporting import rounding
+from annotator_ops.stats.reliability import ValueKind, display
+
+_WIDEST_MATRIX = 14
+_MOST_FINDINGS = 3
+_MOST_ITEMS = 20
+_REASONS = {
+    "not-rated": "not rated yet",
+    "skipped": "skipped",
+    "empty": "left empty",
+    "draft": "draft only",
+    "invalid": "did not fit the label config",
+    "altered": "task was altered",
+    "refused": "refused",
+    "incomplete": "a criterion missing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One estimate in words. `value` is "–" where there is none, and `note` then says why."""
+
+    value: str
+    interval: str = ""
+    note: str = ""
+    n: str = ""
+    shade: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RaterRow:
+    """One annotator or judge in a table."""
+
+    name: str
+    n: str
+    mean: str
+    sd: str
+    time: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRow:
+    """A judge's, or the ensemble's, correlation with the mean human score."""
+
+    name: str
+    rho: Figure
+    mean: str
+    sd: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """Two annotators; `cells` in the order of the section's `pair_columns`."""
+
+    first: str
+    second: str
+    n: str
+    cells: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One criterion. `matrix` has one row per annotator: a Figure, or None on the diagonal."""
+
+    anchor: str
+    title: str
+    name: str
+    level: str
+    level_reason: str
+    compared: bool
+    counts: str
+    derived: str
+    alpha: Figure
+    standing: str
+    agreement: Figure
+    ensemble: Figure | None
+    distribution: Mapping[str, Any] | None
+    ordered: bool
+    chart_text: str
+    values: tuple[tuple[str, str, str], ...]
+    pair_columns: tuple[str, ...]
+    pairs: tuple[PairRow, ...]
+    matrix: tuple[tuple[str, tuple[Figure | None, ...]], ...]
+    raters: tuple[RaterRow, ...]
+    has_times: bool
+    has_missing: bool
+    judges: tuple[JudgeRow, ...]
+    regions: tuple[tuple[str, str], ...]
+    texts: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole report."""
+
+    title: str
+    study: str
+    date: str
+    simulated: bool
+    lead: str
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+    has_judges: bool
+    missing: tuple[tuple[str, str, str], ...]
+    findings: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    seed: str
+    resamples: str
+    confidence: str
+    versions: tuple[tuple[str, str], ...]
+    sources: tuple[str, ...]
+    inputs_hash: str
+    levels: tuple[str, ...]
+
+
+def page(analysis: JSONDict) -> Page:
+    """Everything the report shows, from the analysis alone."""
+    criteria = list(analysis["criteria"])
+    overall = [analysis["overall"]] if analysis["overall"] else []
+    sections = tuple(_section(criterion, number) for number, criterion in enumerate(criteria + overall, start=1))
+    created = datetime.fromisoformat(analysis["created_at"])
+    return Page(
+        title=analysis["title"],
+        study=analysis["study"],
+        date=rounding.day(created),
+        simulated=analysis["simulated"],
+        lead=_lead(analysis),
+        facts=_facts(analysis),
+        sections=sections,
+        has_judges=bool(analysis["data"]["judges"]),
+        missing=_missing([found for found in criteria if found["kind"] != ValueKind.TEXT.value]),
+        findings=_findings(analysis["findings"]),
+        notes=tuple(analysis["notes"]),
+        seed=str(analysis["seed"]),
+        resamples=rounding.count(analysis["resamples"]),
+        confidence=f"{100 * analysis['confidence']:g}%",
+        versions=tuple(analysis["versions"].items()),
+        sources=tuple(analysis["sources"]),
+        inputs_hash=analysis["inputs_hash"],
+        levels=tuple(sorted({criterion["level"] for criterion in criteria if criterion["level"]})),
+    )
+
+
+def estimate(found: JSONDict | None, *, as_percent: bool = False) -> Figure:
+    """An estimate's JSON as a Figure."""
+    if found is None or found["value"] is None:
+        return Figure("–", note=found["reason"] if found else "")
+    value = rounding.percent(found["value"]) if as_percent else rounding.coefficient(found["value"])
+    bounds = rounding.interval(found)
+    if bounds and as_percent:
+        bounds = f"[{rounding.percent(found['low'])}, {rounding.percent(found['high'])}]"
+    note = "" if bounds else _no_interval(found["method"])
+    shade = rounding.shade(found["value"])
+    return Figure(value, interval=bounds, note=note, n=rounding.count(found["n_items"]), shade=shade)
+
+
+def value_text(value: object) -> str:
+    """A value of the distribution as a person reads it."""
+    if isinstance(value, list):
+        return display(tuple(value))
+    return rounding.number(value) if isinstance(value, (int, float)) else str(value)
+
+
+def _no_interval(method: str) -> str:
+    part = method.rpartition("; ")[2]
+    return part if part.startswith("no interval") else ""
+
+
+def _lead(analysis: JSONDict) -> str:
+    data = analysis["data"]
+    criteria = [criterion for criterion in analysis["criteria"] if criterion["kind"] != ValueKind.TEXT.value]
+    people = rounding.counted(len(data["annotators"]), "annotator")
+    items = f"{rounding.count(data['n_items'])} item{'' if data['n_items'] == 1 else 's'}"
+    text = f"{people[:1].upper()}{people[1:]} rated {items}"
+    if criteria:
+        text += f" on {rounding.counted(len(criteria), 'criterion', 'criteria')}"
+    text += f", giving {rounding.count(data['n_ratings'])} ratings"
+    if data["first"]:
+        first, last = (rounding.day(datetime.fromisoformat(data[key])) for key in ("first", "last"))
+        text += f" on {first}" if first == last else f" between {first} and {last}"
+    text += "."
+    if data["n_missing"]:
+        text += f" {rounding.count(data['n_missing'])} more have no value; they count as missing, never as a value."
+    if data["judges"]:
+        judges = rounding.counted(len(data["judges"]), "model judge")
+        scores = rounding.count(data["n_judge_ratings"])
+        text += f" {judges[:1].upper()}{judges[1:]} gave {scores} scores."
+    return text
+
+
+def _facts(analysis: JSONDict) -> tuple[tuple[str, str], ...]:
+    data = analysis["data"]
+    facts = [
+        ("Annotators", rounding.count(len(data["annotators"]))),
+        ("Items", rounding.count(data["n_items"])),
+        ("Ratings", rounding.count(data["n_ratings"])),
+        ("Missing", rounding.count(data["n_missing"])),
+    ]
+    if data["judges"]:
+        facts.append(("Model judges", rounding.count(len(data["judges"]))))
+    return tuple(facts)
+
+
+def _section(criterion: JSONDict, number: int) -> Section:
+    alpha = criterion["agreement"]["krippendorff_alpha"]
+    found = criterion["distribution"]
+    columns = _pair_columns(criterion)
+    ensemble = criterion["ensemble"]
+    return Section(
+        anchor=f"criterion-{number}",
+        title=criterion["title"],
+        name=criterion["name"],
+        level=criterion["level"] or criterion["kind"],
+        level_reason=criterion["level_reason"],
+        compared=criterion["level"] is not None,
+        counts=_counts(criterion),
+        derived=criterion["derived"]["how"] if criterion["derived"] else "",
+        alpha=estimate(alpha),
+        standing=rounding.standing(alpha["value"]) if alpha["value"] is not None else "",
+        agreement=estimate(criterion["agreement"]["percent_agreement"], as_percent=True),
+        ensemble=estimate(ensemble["spearman"]) if ensemble else None,
+        distribution=found,
+        ordered=criterion["level"] not in (None, "nominal"),
+        chart_text=_chart_text(criterion),
+        values=_values(found) if found else (),
+        pair_columns=tuple(title for _, title in columns),
+        pairs=tuple(_pair(pair, columns) for pair in criterion["pairs"]),
+        matrix=_matrix(criterion),
+        raters=tuple(_rater(rater) for rater in criterion["raters"]),
+        has_times=any(rater["median_seconds"] is not None for rater in criterion["raters"]),
+        has_missing=any(rater["missing"] for rater in criterion["raters"]),
+        judges=_judges(criterion),
+        regions=tuple((label, rounding.count(n)) for label, n in criterion.get("regions", {}).items()),
+        texts=tuple((text["rater"], text["item"], text["text"]) for text in criterion.get("texts", [])),
+    )
+
+
+def _counts(criterion: JSONDict) -> str:
+    what = "text" if criterion["kind"] == ValueKind.TEXT.value else "rating"
+    parts = ((criterion["n_ratings"], what), (criterion["n_items"], "item"))
+    ratings, items = (f"{rounding.count(n)} {noun}{'' if n == 1 else 's'}" for n, noun in parts)
+    return f"{ratings} on {items} by {rounding.counted(criterion['n_raters'], 'annotator')}"
+
+
+def bins(distribution: Mapping[str, Any]) -> list[str]:
+    """What each bar of a distribution stands for."""
+    if distribution["kind"] == "values":
+        return [value_text(value) for value in distribution["values"]]
+    edges = distribution["edges"]
+    return [f"{rounding.number(low)} – {rounding.number(high)}" for low, high in pairwise(edges)]
+
+
+def _values(distribution: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    total = sum(distribution["counts"])
+    named = zip(bins(distribution), distribution["counts"], strict=True)
+    return tuple((name, rounding.count(n), rounding.percent(n / total)) for name, n in named)
+
+
+def _chart_text(criterion: JSONDict) -> str:
+    if not criterion["distribution"]:
+        return ""
+    parts = "; ".join(f"{name}: {share}" for name, _, share in _values(criterion["distribution"]))
+    return f"Distribution of {criterion['title']} over all annotators. {parts}."
+
+
+def _pair_columns(criterion: JSONDict) -> list[tuple[str, str]]:
+    numeric = criterion["level"] not in (None, "nominal")
+    kappa = "Cohen’s κ, quadratic" if numeric else "Cohen’s κ"
+    columns = [("percent_agreement", "Agreement"), ("krippendorff_alpha", "Krippendorff’s α"), ("cohen_kappa", kappa)]
+    return [*columns, ("spearman", "Spearman’s ρ")] if numeric else columns
+
+
+def _pair(pair: JSONDict, columns: list[tuple[str, str]]) -> PairRow:
+    cells = tuple(estimate(pair.get(key), as_percent=key == "percent_agreement") for key, _ in columns)
+    return PairRow(pair["raters"][0], pair["raters"][1], rounding.count(pair["n_items"]), cells)
+
+
+def _matrix(criterion: JSONDict) -> tuple[tuple[str, tuple[Figure | None, ...]], ...]:
+    raters = [rater["rater"] for rater in criterion["raters"]]
+    found = {tuple(pair["raters"]): estimate(pair["krippendorff_alpha"]) for pair in criterion["pairs"]}
+    if not found or len(raters) < 3 or len(raters) > _WIDEST_MATRIX:
+        return ()
+    return tuple((row, tuple(found.get((row, other)) or found.get((other, row)) for other in raters)) for row in raters)
+
+
+def _rater(rater: JSONDict) -> RaterRow:
+    return RaterRow(
+        name=rater["rater"],
+        n=rounding.count(rater["n"]),
+        mean=rounding.mean(rater["mean"]) if rater["mean"] is not None else "–",
+        sd=rounding.mean(rater["sd"]) if rater["sd"] is not None else "–",
+        time=rounding.seconds(rater["median_seconds"]) if rater["median_seconds"] is not None else "–",
+        missing=", ".join(f"{rounding.count(n)} {reason_text(reason)}" for reason, n in rater["missing"].items())
+        or "–",
+    )
+
+
+def reason_text(code: str) -> str:
+    """The reason of a missing value in words."""
+    return _REASONS.get(code, code.replace("-", " "))
+
+
+def _judges(criterion: JSONDict) -> tuple[JudgeRow, ...]:
+    rows = []
+    for judge in criterion["judges"]:
+        row = _rater(judge)
+        rows.append(JudgeRow(row.name, estimate(judge["spearman"]), row.mean, row.sd))
+    ensemble = criterion["ensemble"]
+    if ensemble and len(rows) > 1:
+        dropped = ensemble["n_items_dropped"]
+        noun = "item lacks" if dropped == 1 else "items lack"
+        note = f"{rounding.count(dropped)} {noun} a judge’s score: left out" if dropped else ""
+        rows.append(JudgeRow("Ensemble (mean over judges)", estimate(ensemble["spearman"]), "", "", note))
+    return tuple(rows)
+
+
+def _missing(criteria: list[JSONDict]) -> tuple[tuple[str, str, str], ...]:
+    """Who lacks what: annotator, reason, and how many values on which criteria."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for criterion in criteria:
+        for rater in criterion["raters"]:
+            for reason, n in rater["missing"].items():
+                found.setdefault((rater["rater"], reason), {})[criterion["title"]] = n
+    return tuple((rater, reason_text(reason), _where(n, len(criteria))) for (rater, reason), n in found.items())
+
+
+def _where(by_criterion: Mapping[str, int], n_criteria: int) -> str:
+    counts = set(by_criterion.values())
+    if len(by_criterion) == n_criteria > 1 and len(counts) == 1:
+        return f"{rounding.count(counts.pop())} on every criterion"
+    return ", ".join(f"{rounding.count(n)} on {title}" for title, n in by_criterion.items())
+
+
+def _findings(findings: Sequence[JSONDict]) -> tuple[tuple[str, str], ...]:
+    """Annotator and finding; where one annotator has many of a kind, they are one row that names the items."""
+    groups: dict[tuple[str, str], list[JSONDict]] = {}
+    for finding in findings:
+        groups.setdefault((finding["annotator"], finding["code"]), []).append(finding)
+    rows: list[tuple[str, str]] = []
+    for (annotator, code), group in groups.items():
+        if len(group) <= _MOST_FINDINGS:
+            rows += [(annotator, finding["message"]) for finding in group]
+            continue
+        items = [finding["item"] for finding in group if finding["item"] is not None]
+        named = ", ".join(items[:_MOST_ITEMS])
+        more = f" and {rounding.count(len(items) - _MOST_ITEMS)} more" if len(items) > _MOST_ITEMS else ""
+        rows.append((annotator, f"{rounding.count(len(group))} times “{reason_text(code)}”: {named}{more}"))
+    return tuple(rows)

@@ -1,0 +1,71 @@
+"""Layer 4. `ops report`: the analysis of a study or of bare files as one HTML file, and as JSON beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from annotator_ops.errors import OpsError
+from annotator_ops.models import JSONDict, Level, Outcome, StepResult, Study
+from annotator_ops.reporting.render import render, write
+from annotator_ops.reporting.source import Collected, analysis_of_files, analysis_of_study
+from annotator_ops.reporting.summary import summarise
+from annotator_ops.stats.intervals import Resampling
+
+
+def report_files(
+    paths: Sequence[Path],
+    *,
+    judges: Sequence[Path] = (),
+    levels: Mapping[str, Level] | None = None,
+    created_at: datetime,
+    output: Path | None = None,
+    resampling: Resampling | None = None,
+) -> StepResult:
+    """Report on tidy tables of ratings, by default into `reports/<first file>-<date>.html` here.
+
+    `data` of the result is the analysis with `report` and `analysis`, the paths that were written. Raises OpsError for
+    files that cannot be used or written.
+    """
+    analysis = analysis_of_files(paths, judges=judges, levels=levels, created_at=created_at, resampling=resampling)
+    return _written(analysis.as_json(), output or _default(Path("reports"), analysis.provenance.study, created_at))
+
+
+def report_study(
+    study: Study,
+    store: Collected,
+    *,
+    created_at: datetime,
+    output: Path | None = None,
+    resampling: Resampling | None = None,
+) -> StepResult:
+    """Report on what has been collected for a study, by default into `reports/<study>-<date>.html` beside its file."""
+    analysis = analysis_of_study(study, store, created_at=created_at, resampling=resampling)
+    return _written(analysis.as_json(), output or _default(study.root / "reports", study.name, created_at))
+
+
+def _default(folder: Path, study: str, created_at: datetime) -> Path:
+    return folder / f"{study}-{created_at:%Y-%m-%d}.html"
+
+
+def _written(analysis: JSONDict, output: Path) -> StepResult:
+    data = output.with_suffix(".analysis.json")
+    try:
+        write(data, json.dumps(analysis, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        write(output, render(analysis))
+    except OSError as error:
+        raise OpsError(
+            f"The report could not be written to {output}: {error.strerror or error}.",
+            hint="Name a file in a folder that you may write to with -o.",
+            code="report-unwritable",
+        ) from error
+    result = summarise("report", analysis)
+    files = (
+        Outcome(str(output), "ok", "the report, one file that needs nothing else"),
+        Outcome(str(data), "ok", "the analysis as data"),
+    )
+    paths = {"report": str(output), "analysis": str(data)}
+    return replace(result, outcomes=(*result.outcomes, *files), data={**result.data, **paths})

@@ -1,0 +1,84 @@
+"""Numbers as people read them, and lines for the terminal."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from annotator_ops.reporting import rounding
+from annotator_ops.reporting.summary import summarise
+from annotator_ops.reporting.view import estimate, page, reason_text, value_text
+from tests.reporting.example import example
+
+
+def test_numbers_are_rounded_here_and_only_for_the_eye() -> None:
+    assert rounding.coefficient(0.57438649) == "0.574"
+    assert rounding.coefficient(-0.0158) == "−0.016"
+    assert rounding.coefficient(-0.0001) == "0.000"
+    assert rounding.coefficient(0.6669) == "0.667"
+    assert rounding.percent(0.3508) == "35.1%"
+    assert rounding.mean(3.7208) == "3.72"
+    assert rounding.counted(3, "annotator") == "three annotators"
+    assert rounding.counted(1, "criterion", "criteria") == "one criterion"
+    assert rounding.counted(1200, "item") == "1,200 items"
+    assert rounding.day(date(2026, 11, 2)) == "2 November 2026"
+    times = {8.44: "8.4 s", 42.4: "42 s", 59.6: "1 min 00 s", 185: "3 min 05 s", 4320: "1 h 12 min"}
+    assert {seconds: rounding.seconds(seconds) for seconds in times} == times
+
+
+@pytest.mark.parametrize(
+    ("alpha", "words"),
+    [
+        (0.8, "at or above .800, where"),
+        (0.7998, "just below .800, where Krippendorff allows tentative conclusions only"),
+        (0.7, "between .667 and .800, where"),
+        (0.6669, "just below .667, the least that"),
+        (0.5, "below .667, the least that"),
+    ],
+)
+def test_an_alpha_is_placed_before_it_is_rounded(alpha: float, words: str) -> None:
+    assert rounding.standing(alpha).startswith(words)
+
+
+def test_an_estimate_without_a_value_shows_its_reason() -> None:
+    nothing = {"value": None, "reason": "Only anna gave ratings.", "low": None, "high": None}
+    assert estimate(nothing).value == "–"
+    assert estimate(nothing).note == "Only anna gave ratings."
+    method = "Krippendorff's alpha, ordinal; no interval: all resamples give the same value"
+    sure = {"value": 1.0, "reason": None, "low": None, "high": None, "method": method, "n_items": 3}
+    assert estimate(sure).value == "1.000"
+    assert estimate(sure).note == "no interval: all resamples give the same value"
+
+
+def test_values_and_reasons_in_words() -> None:
+    assert [value_text(value) for value in (3.0, 2.5, "good", ["a", "b"], [])] == [
+        "3",
+        "2.5",
+        "good",
+        "a + b",
+        "(no label)",
+    ]
+    assert reason_text("skipped") == "skipped"
+    assert reason_text("second-annotation") == "second annotation"
+
+
+def test_one_line_per_criterion_for_the_terminal() -> None:
+    result = summarise("analyze", example(simulated=True))
+    assert result.exit_code == 0
+    assert result.notes[0] == "SIMULATED ANNOTATORS: three annotators, 24 items, 282 ratings, two model judges"
+    lines = {outcome.subject: outcome for outcome in result.outcomes}
+    assert list(lines) == ["In character", "Entertaining", "Quality", "Genre", "Comment"]
+    assert lines["In character"].message.startswith("alpha 0.")
+    assert "; ensemble rho 0." in lines["In character"].message
+    assert (lines["Comment"].state, lines["Comment"].code) == ("skipped", "not-comparable")
+    assert result.as_json()["schema"] == "annotator-ops/analysis@1"
+
+
+def test_the_matrix_is_symmetric_and_empty_on_its_diagonal() -> None:
+    section = page(example()).sections[0]
+    names = [name for name, _ in section.matrix]
+    assert names == ["anna", "boris", 'mallory"><b>']
+    cells = [list(row) for _, row in section.matrix]
+    assert all(cells[i][i] is None for i in range(3))
+    assert all(cells[i][j] == cells[j][i] for i in range(3) for j in range(3))

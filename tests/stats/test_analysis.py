@@ -1,0 +1,266 @@
+"""The whole analysis: SummEval to four digits, the keys that others rely on, missing data, judges, odd criteria."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annotator_ops.models import JSONDict, Level, RaterKind, Rating, Value
+from annotator_ops.ratings import read_ratings
+from annotator_ops.stats.analysis import Analysis, Provenance, analyze
+from annotator_ops.stats.intervals import Resampling
+from annotator_ops.stats.levels import CriterionSpec, infer
+from annotator_ops.stats.reliability import ValueKind, natural_key
+
+WHEN = datetime(2026, 1, 31, 12, tzinfo=UTC)
+PROVENANCE = Provenance(study="pilot", title="Pilot", created_at=WHEN, versions={"python": "3.11"})
+QUICK = Resampling(resamples=50)
+
+
+def rating(
+    rater: str, item: str, value: Value | None, *, criterion: str = "fluency", kind: RaterKind = "human"
+) -> Rating:
+    return Rating(rater, kind, item, criterion, value, reason=None if value is not None else "skipped")
+
+
+def analysed(ratings: Sequence[Rating], *specs: CriterionSpec, resampling: Resampling = QUICK) -> JSONDict:
+    return analyze(ratings, specs, provenance=PROVENANCE, resampling=resampling).as_json()
+
+
+def ordinal(name: str, *scale: float) -> CriterionSpec:
+    return CriterionSpec(name, ValueKind.NUMBERS, Level.ORDINAL, "Declared.", name.title(), scale=scale)
+
+
+def grid(rows: dict[str, list[float | None]], *, criterion: str = "fluency", kind: RaterKind = "human") -> list[Rating]:
+    return [
+        rating(rater, f"item-{number}", value, criterion=criterion, kind=kind)
+        for rater, values in rows.items()
+        for number, value in enumerate(values, start=1)
+    ]
+
+
+def test_summeval_to_four_digits(shared_data: Callable[[str], Path]) -> None:
+    ratings = [
+        *read_ratings(shared_data("summeval/ratings-experts.csv"), "human"),
+        *read_ratings(shared_data("summeval/judges.csv"), "judge"),
+    ]
+    names = ("coherence", "consistency", "fluency", "relevance")
+    found = analysed(ratings, *(ordinal(name, 1, 2, 3, 4, 5) for name in names))
+    table = {
+        "coherence": (0.5744, 0.4436, 0.4478, 0.5345),
+        "consistency": (0.8146, 0.4233, 0.5565, 0.4748),
+        "fluency": (0.6123, 0.2849, 0.4980, 0.4110),
+        "relevance": (0.4473, 0.4479, 0.4271, 0.4915),
+        "overall": (0.6729, 0.6050, 0.6117, 0.6598),
+    }
+    for entry in (*found["criteria"], found["overall"]):
+        values = [
+            entry["agreement"]["krippendorff_alpha"]["value"],
+            *(judge["spearman"]["value"] for judge in entry["judges"]),
+            entry["ensemble"]["spearman"]["value"],
+        ]
+        assert values == pytest.approx(table[entry["name"]], abs=5e-5), entry["name"]
+    assert found["overall"]["derived"]["from"] == list(names)
+    assert found["overall"]["title"] == "Mean of the four criteria"
+
+
+def test_the_keys_that_others_rely_on() -> None:
+    ratings = grid({"anna": [1, 2, 3, 4, 5], "boris": [1, 2, 3, 4, 4]})
+    ratings += grid({"gpt": [1, 2, 2, 4, 5], "llama": [2, 1, 3, 5, 4]}, kind="judge")
+    found = analysed(ratings, ordinal("fluency"))
+    assert found["schema"] == "annotator-ops/analysis@1"
+    header = {"study", "created_at", "versions", "inputs_hash", "simulated", "seed", "criteria", "overall", "findings"}
+    assert header <= found.keys()
+    (criterion,) = found["criteria"]
+    keys = {"name", "title", "level", "n_items", "n_raters", "distribution", "missing", "agreement", "pairs", "raters"}
+    assert keys | {"judges", "ensemble"} <= criterion.keys()
+    estimate = {"value", "low", "high", "confidence", "method", "reason"}
+    assert estimate <= criterion["agreement"]["krippendorff_alpha"].keys()
+    assert estimate <= criterion["agreement"]["percent_agreement"].keys()
+    (pair,) = criterion["pairs"]
+    assert pair["raters"] == ["anna", "boris"]
+    assert pair["n_items"] == 5
+    assert {"rater", "n", "mean", "sd", "median_seconds"} <= criterion["raters"][0].keys()
+    assert [judge["rater"] for judge in criterion["judges"]] == ["gpt", "llama"]
+    assert estimate <= criterion["judges"][0]["spearman"].keys()
+    assert estimate <= criterion["ensemble"]["spearman"].keys()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_the_order_of_the_rows_changes_nothing() -> None:
+    ratings = grid({"anna": [1, 2, 3, None, 5], "boris": [1, 2, 3, 4, 4]}) + grid(
+        {"gpt": [1, 2, 2, 4, 5]}, kind="judge"
+    )
+    shuffled = random.Random(3).sample(ratings, len(ratings))
+    assert analysed(ratings, ordinal("fluency")) == analysed(shuffled, ordinal("fluency"))
+    other = [replace(ratings[0], value=2.0), *ratings[1:]]
+    assert analysed(other, ordinal("fluency"))["inputs_hash"] != analysed(ratings, ordinal("fluency"))["inputs_hash"]
+
+
+def test_missing_is_missing_and_counted_by_reason() -> None:
+    ratings = grid({"anna": [1, None, 3], "boris": [1, 2, 3]})
+    ratings.append(rating("boris", "item-4", 5.0))
+    (criterion,) = analysed(ratings, ordinal("fluency"))["criteria"]
+    assert criterion["missing"] == {"not-rated": 1, "skipped": 1}
+    anna, boris = criterion["raters"]
+    assert (anna["n"], anna["mean"], anna["missing"]) == (2, 2.0, {"not-rated": 1, "skipped": 1})
+    assert (boris["n"], boris["missing"]) == (4, {})
+    assert criterion["agreement"]["krippendorff_alpha"]["n_items"] == 2
+
+
+def test_items_that_a_judge_lacks_leave_the_ensemble_and_are_counted() -> None:
+    ratings = grid({"anna": [1, 2, 3, 4, 5], "boris": [1, 2, 3, 4, 5]})
+    ratings += grid({"gpt": [1, 2, 3, 5, 4], "llama": [2, None, 3, 4, 5]}, kind="judge")
+    (criterion,) = analysed(ratings, ordinal("fluency"))["criteria"]
+    assert [judge["n_items"] for judge in criterion["judges"]] == [5, 4]
+    ensemble = criterion["ensemble"]
+    assert (ensemble["n_items"], ensemble["n_items_dropped"]) == (4, 1)
+    assert ensemble["spearman"]["value"] == pytest.approx(0.9486832980505138)  # ranks 1 2 3.5 3.5 against 1 2 3 4
+
+
+def test_one_judge_is_no_ensemble() -> None:
+    ratings = grid({"anna": [1, 2, 3], "boris": [1, 2, 3]}) + grid({"gpt": [1, 2, 3]}, kind="judge")
+    (criterion,) = analysed(ratings, ordinal("fluency"))["criteria"]
+    assert criterion["judges"][0]["spearman"]["value"] == 1
+    assert criterion["ensemble"]["spearman"]["reason_code"] == "one-judge"
+
+
+def test_labels_have_no_rank_correlation_and_sets_are_compared_whole() -> None:
+    ratings = [
+        rating("anna", "1", ("b", "a")),
+        rating("boris", "1", ("a", "b")),
+        rating("anna", "2", ("a",)),
+        rating("boris", "2", "a"),
+        rating("anna", "3", ("a",)),
+        rating("boris", "3", ("a", "b")),
+        rating("gpt", "1", ("a", "b"), kind="judge"),
+    ]
+    spec = infer("fluency", [entry.value for entry in ratings if entry.value is not None])
+    assert (spec.kind, spec.level) == (ValueKind.LABEL_SETS, Level.NOMINAL)
+    (criterion,) = analysed(ratings, spec)["criteria"]
+    assert criterion["agreement"]["percent_agreement"]["value"] == pytest.approx(2 / 3)
+    assert criterion["distribution"]["values"] == [["a"], ["a", "b"]]
+    assert criterion["distribution"]["counts"] == [3, 3]
+    assert criterion["judges"][0]["spearman"]["reason_code"] == "no-order"
+
+
+def test_regions_and_texts_are_counted_and_not_compared() -> None:
+    region = {"start": 1, "end": 4, "labels": ["person"]}
+    spans = [
+        rating("anna", "1", (region, region), criterion="spans"),
+        rating("boris", "1", (region,), criterion="spans"),
+        rating("anna", "1", "The second turn is off, and she repeats herself.", criterion="comment"),
+        rating("boris", "1", None, criterion="comment"),
+    ]
+    specs = [
+        infer("spans", [(region,)]),
+        CriterionSpec("comment", ValueKind.TEXT, None, "Free text."),
+    ]
+    regions, comments = analysed(spans, *specs)["criteria"]
+    assert regions["agreement"]["krippendorff_alpha"]["reason_code"] == "not-comparable"
+    assert regions["regions"] == {"person": 3}
+    assert comments["distribution"] is None
+    assert [text["rater"] for text in comments["texts"]] == ["anna"]
+
+
+def test_a_rater_twice_on_an_item_is_no_number() -> None:
+    ratings = [*grid({"anna": [1, 2, 3], "boris": [1, 2, 3]}), rating("anna", "item-1", 5.0)]
+    (criterion,) = analysed(ratings, ordinal("fluency"))["criteria"]
+    alpha = criterion["agreement"]["krippendorff_alpha"]
+    assert (alpha["value"], alpha["reason_code"]) == (None, "rated-twice")
+    assert "anna rated item item-1 more than once" in alpha["reason"]
+
+
+def test_words_at_an_ordinal_level_are_no_number() -> None:
+    ratings = [*grid({"anna": [1, 2, 3], "boris": [1, 2, 3]}), rating("carla", "item-1", "good")]
+    ratings += grid({"gpt": [1, 2, 3]}, kind="judge")
+    (criterion,) = analysed(ratings, ordinal("fluency"))["criteria"]
+    assert criterion["agreement"]["krippendorff_alpha"]["reason_code"] == "not-numeric"
+    assert "'good'" in criterion["agreement"]["krippendorff_alpha"]["reason"]
+    assert criterion["judges"][0]["spearman"]["reason_code"] == "not-numeric"
+
+
+def test_no_mean_over_criteria_on_different_scales() -> None:
+    ratings = grid({"anna": [1, 2, 5], "boris": [1, 2, 4]}) + grid({"anna": [0, 100, 50]}, criterion="quality")
+    found = analysed(ratings, ordinal("fluency"), ordinal("quality"))
+    assert found["overall"] is None
+    assert found["notes"][-1] == (
+        "No mean over the criteria, because they are not on one scale: Fluency 1–5, Quality 0–100."
+    )
+
+
+def test_an_incomplete_set_of_criteria_has_no_mean() -> None:
+    ratings = grid({"anna": [1, 2, 5], "boris": [1, 2, 5]})
+    ratings += grid({"anna": [5, 3, None], "boris": [5, 3, 1]}, criterion="quality")
+    overall = analysed(ratings, ordinal("fluency", 1, 2, 3, 4, 5), ordinal("quality", 1, 2, 3, 4, 5))["overall"]
+    anna, boris = overall["raters"]
+    assert (anna["n"], anna["mean"], anna["missing"]) == (2, 2.75, {"incomplete": 1})
+    assert boris["n"] == 3
+
+
+def test_nothing_at_all_is_reasons_and_no_crash() -> None:
+    found = analysed([], ordinal("fluency"))
+    assert found["criteria"][0]["agreement"]["krippendorff_alpha"]["reason_code"] == "no-ratings"
+    assert found["data"]["n_ratings"] == 0
+
+
+def test_ratings_of_an_undeclared_criterion_are_named() -> None:
+    found = analysed(grid({"anna": [1]}, criterion="mood"), ordinal("fluency"))
+    assert found["notes"][-1] == "Not analysed, because no criterion has this name: mood."
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "level"),
+    [
+        ([1.0, 5.0, 3.0], ValueKind.NUMBERS, Level.ORDINAL),
+        ([0.0, 100.0, 3.0], ValueKind.NUMBERS, Level.INTERVAL),
+        ([1.5, 2.0], ValueKind.NUMBERS, Level.INTERVAL),
+        (["yes", "no"], ValueKind.LABELS, Level.NOMINAL),
+        (["yes", 1.0], ValueKind.LABELS, Level.NOMINAL),
+        ([("a",), "b"], ValueKind.LABEL_SETS, Level.NOMINAL),
+        ([f"This is remark number {n} of all that I have." for n in range(9)], ValueKind.TEXT, None),
+        ([({"start": 1},)], ValueKind.REGIONS, None),
+    ],
+)
+def test_a_level_is_inferred_by_a_rule_that_is_said(values: list[Value], kind: ValueKind, level: Level | None) -> None:
+    spec = infer("x", values)
+    assert (spec.kind, spec.level) == (kind, level)
+    assert spec.why
+    if level is not None:
+        assert infer("x", values, level=Level.NOMINAL).level is Level.NOMINAL
+
+
+def test_sliders_are_put_in_bins_that_hold_everything() -> None:
+    rows: dict[str, list[float | None]] = {rater: list(np.linspace(0, 100, 41)) for rater in ("anna", "boris")}
+    spec = CriterionSpec("fluency", ValueKind.NUMBERS, Level.INTERVAL, "Declared.")
+    distribution = analysed(grid(rows), spec)["criteria"][0]["distribution"]
+    assert distribution["kind"] == "bins"
+    assert (distribution["edges"][0], distribution["edges"][-1], sum(distribution["counts"])) == (0, 100, 82)
+    assert sum(distribution["by_rater"]["anna"]) == 41
+
+
+def test_names_are_sorted_as_people_count() -> None:
+    names = ["r10", "r2", "anna", "r1b", "2", "10", "r02", "r99999999999999999999999"]
+    expected = ["2", "10", "anna", "r1b", "r02", "r2", "r10", "r99999999999999999999999"]
+    assert sorted(names, key=natural_key) == expected
+
+
+def test_a_large_study_takes_seconds() -> None:
+    """1,200 items × 8 raters × 4 criteria with all intervals; generous, because test machines are slow."""
+    source = np.random.default_rng(0)
+    ratings = []
+    for criterion in ("a", "b", "c", "d"):
+        table = np.clip(source.integers(1, 6, 1200) + source.integers(-1, 2, (8, 1200)), 1, 5).astype(float)
+        ratings += grid({f"r{n}": row.tolist() for n, row in enumerate(table)}, criterion=criterion)
+    started = time.monotonic()
+    found: Analysis = analyze(ratings, [ordinal(name) for name in "abcd"], provenance=PROVENANCE)
+    assert time.monotonic() - started < 20
+    assert found.overall is not None
