@@ -1,0 +1,154 @@
+"""Layer 5. A step's result as text for a person. `--json` prints the same result whole."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from annotator_ops.models import StepResult
+
+_MARKS = {"ok": "[green]✓[/]", "skipped": "[dim]–[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
+
+
+def render(result: StepResult) -> None:
+    """Print a result: what belongs to its command, the outcomes, then the notes."""
+    # What is piped into a file or a pager is not cut to a terminal's width.
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    special = _SPECIAL.get(result.command)
+    if special is not None:
+        special(console, result)
+    else:
+        _outcomes(console, result)
+    for note in result.notes:
+        console.print(escape(note))
+
+
+def _outcomes(console: Console, result: StepResult) -> None:
+    width = max((len(outcome.subject) for outcome in result.outcomes), default=0)
+    for outcome in result.outcomes:
+        subject = escape(outcome.subject.ljust(width))
+        console.print(f"{_MARKS[outcome.state]} {subject}  {escape(outcome.message)}")
+        if outcome.hint and outcome.state in {"failed", "warning"}:
+            console.print(f"  {' ' * width}  [dim]→ {escape(outcome.hint)}[/]")
+
+
+def _provision(console: Console, result: StepResult) -> None:
+    urls = {row["annotator"]: row["url"] for row in result.data.get("instances", ())}
+    width = max((len(outcome.subject) for outcome in result.outcomes), default=0)
+    for outcome in result.outcomes:
+        where = f"  {urls.get(outcome.subject) or ''}" if outcome.state == "ok" else ""
+        console.print(
+            f"{_MARKS[outcome.state]} {escape(outcome.subject.ljust(width))}  {escape(outcome.message)}{escape(where)}"
+        )
+        if outcome.hint and outcome.state == "failed":
+            console.print(f"  {' ' * width}  [dim]→ {escape(outcome.hint)}[/]")
+    if result.exit_code == 0 and not result.data.get("dry_run"):
+        console.print("[dim]Next: `ops invite` writes the message for each annotator; `ops status` shows progress.[/]")
+
+
+def _status(console: Console, result: StepResult) -> None:
+    rows = result.data["instances"]
+    if rows:
+        wide = console.width >= _WIDE
+        columns = _STATUS_COLUMNS if wide else tuple(c for c in _STATUS_COLUMNS if c[0] not in _ONLY_WIDE)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading, justify in columns:
+            table.add_column(heading, justify=justify, no_wrap=True)
+        for row in rows:
+            cells = dict(zip((name for name, _ in _STATUS_COLUMNS), _status_cells(row), strict=True))
+            table.add_row(*(cells[name] for name, _ in columns))
+        console.print(table)
+    for outcome in result.outcomes:
+        if outcome.state == "failed":
+            console.print(f"{_MARKS['failed']} {escape(outcome.subject)}: {escape(outcome.message)}")
+            console.print(f"  [dim]→ {escape(outcome.hint)}[/]")
+    if result.data.get("exposed_url"):
+        console.print(f"Public address: {escape(result.data['exposed_url'])}")
+
+
+_PIPED_WIDTH = 160
+_WIDE = 110
+_ONLY_WIDE = {"memory", "disk", "address"}
+_STATUS_COLUMNS: tuple[tuple[str, Any], ...] = (
+    ("annotator", "left"),
+    ("state", "left"),
+    ("done", "right"),
+    ("skipped", "right"),
+    ("of", "right"),
+    ("s/task", "right"),
+    ("last activity", "left"),
+    ("memory", "right"),
+    ("disk", "right"),
+    ("address", "left"),
+)
+
+
+def _status_cells(row: Mapping[str, Any]) -> list[str]:
+    state = row["state"]
+    colour = "green" if state == "running" else "dim" if row["target"] == "stopped" else "red"
+    seconds = row["median_seconds"]
+    return [
+        escape(row["annotator"]),
+        f"[{colour}]{state}[/]",
+        _cell(row["done"]),
+        _cell(row["skipped"]),
+        _cell(row["total"]),
+        "–" if seconds is None else f"{seconds:.0f}",
+        _ago(row["last_activity"]),
+        _megabytes(row["memory"]),
+        _megabytes(row["disk"]),
+        escape(row["url"] or "–"),
+    ]
+
+
+def _cell(value: Any) -> str:
+    return "–" if value is None else str(value)
+
+
+def _megabytes(size: int | None) -> str:
+    return "–" if size is None else f"{size / 1e6:.0f} MB"
+
+
+def _ago(moment: str | None) -> str:
+    if moment is None:
+        return "–"
+    then = datetime.fromisoformat(moment)
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    seconds = (datetime.now(UTC) - then).total_seconds()
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name} ago"
+    return f"{seconds / 86400:.0f} days ago"
+
+
+def _invite(console: Console, result: StepResult) -> None:
+    for invitation in result.data.get("invitations", ()):
+        console.rule(
+            escape(f"for {invitation['name']}" + (f" <{invitation['contact']}>" if invitation["contact"] else ""))
+        )
+        console.print(escape(invitation["message"]))
+    if any(outcome.state == "failed" or "written" in outcome.message for outcome in result.outcomes):
+        _outcomes(console, result)
+
+
+def _logs(console: Console, result: StepResult) -> None:
+    for line in result.data["lines"]:
+        console.print(escape(line))
+    if not result.data["lines"]:
+        console.print("[dim]Nothing has been written yet.[/]")
+
+
+_SPECIAL: dict[str, Callable[[Console, StepResult], None]] = {
+    "provision": _provision,
+    "start": _provision,
+    "status": _status,
+    "invite": _invite,
+    "logs": _logs,
+}
