@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prepares a Debian machine for the whole test suite: a running Docker Engine, our Label Studio image, Chromium.
+# Prepares a Debian machine for the whole test suite: a running Docker Engine, our Label Studio image, Chromium, and npm,
+# which brings the ngrok v2 agent that some tests run.
 # Needs root. What is there already is used as it is, so it can be run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +24,7 @@ docker-init tini
 debootstrap debootstrap
 chromium chromium
 make make
+npm npm
 PACKAGES
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -9,7 +9,8 @@ from typing import Any, Self
 import httpx
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import JSONDict, Secret
+from annotator_ops.models import JSONDict
+from annotator_ops.secret import Secret
 
 _TIMEOUT = 60.0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from annotator_ops.addresses import host_of
-from annotator_ops.models import Credentials, Secret
+from annotator_ops.models import Credentials
+from annotator_ops.secret import Secret
 
 # A study runs for weeks, and an annotator who comes back after a holiday must not be logged out: 120 days.
 _SESSION_SECONDS = 120 * 24 * 3600

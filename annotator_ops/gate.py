@@ -169,11 +169,6 @@ def allowed(method: str, path: str, raw_query: str, *, project_id: int | None = 
     return False
 
 
-def is_write(method: str) -> bool:
-    """Whether a request with this method is compared by Origin: all that could change something."""
-    return any(rule.write and method in rule.methods for rule in RULES)
-
-
 def same_origin(headers: Sequence[str], origin: str) -> bool:
     """Whether the `Origin` headers of a write say that it comes from the annotator's own pages.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from annotator_ops.models import Annotator, Secret, Study
+from annotator_ops.models import Annotator, Study
 from annotator_ops.resources import resource
+from annotator_ops.secret import Secret
 
 
 def invitation(study: Study, annotator: Annotator, url: str, *, email: str, password: Secret) -> str:

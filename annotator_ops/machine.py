@@ -45,7 +45,6 @@ class Machine:
 
     system: str
     python: tuple[int, int, int]
-    cores: int
     memory: Memory | None
     study_disk: Disk | None
     home_disk: Disk | None
@@ -59,7 +58,6 @@ def look(study_folder: Path, home: Path) -> Machine:
     return Machine(
         system=sys.platform,
         python=(sys.version_info.major, sys.version_info.minor, sys.version_info.micro),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory=memory(),
         study_disk=disk(study_folder),
         home_disk=disk(home),

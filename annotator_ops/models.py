@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from annotator_ops.secret import Secret
+
 RuntimeKind = Literal["process", "docker"]
 Routing = Literal["subdomain", "path"]
 RaterKind = Literal["human", "judge"]
@@ -25,35 +27,6 @@ class Level(StrEnum):
     ORDINAL = "ordinal"
     INTERVAL = "interval"
     RATIO = "ratio"
-
-
-class Secret:
-    """A string that must not be printed: `repr`, `str` and formatting are redacted; only `reveal()` gives it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    __str__ = __repr__
-
-    def __format__(self, _spec: str) -> str:
-        return repr(self)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        raise TypeError("A Secret is never pickled or copied into a file by accident; use reveal().")
 
 
 # --- the study -------------------------------------------------------------------------------------------------------
@@ -173,7 +146,7 @@ class InstanceSpec:
     """All that a runtime needs to start one annotator's Label Studio.
 
     `environment` is public settings, `secrets` what must reach the instance through a 0600 file only. `spec_hash`
-    covers everything but secrets: an instance that runs with another hash is out of date.
+    covers everything but secrets, the place of its folder too: an instance that runs with another hash is out of date.
     """
 
     study: str
@@ -196,6 +169,7 @@ class InstanceSpec:
         return content_hash(
             {
                 "port": self.port,
+                "directory": str(self.directory),
                 "environment": dict(self.environment),
                 "version": self.label_studio.version,
                 "image": self.label_studio.image,
@@ -238,6 +212,8 @@ class Target(StrEnum):
 class Instance:
     """One annotator's Label Studio as recorded. Fields are filled in one by one as provision gets on.
 
+    Where its data is is not among them: that follows from where the study is (`plan.directory_of`), which can be moved.
+
     `project_id` None: no project yet. `tasks_hash` is the hash of the tasks that were imported, in order.
     """
 
@@ -245,7 +221,6 @@ class Instance:
     name: str
     runtime: RuntimeKind
     target: Target
-    directory: Path
     port: int
     version: str
     image: str | None = None
@@ -272,12 +247,16 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One annotator's way through the proxy. `host_label` is the host name's first label or the path's last part."""
+    """One annotator's way through the proxy. `host_label` is the host name's first label or the path's last part.
+
+    `paused`: the instance was stopped on purpose, and the annotator is told so.
+    """
 
     annotator: str
     host_label: str
     upstream: str
     project_id: int | None = None
+    paused: bool = False
 
 
 # --- ratings ---------------------------------------------------------------------------------------------------------

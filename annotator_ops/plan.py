@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from annotator_ops.addresses import annotator_url
 from annotator_ops.assignment import order_for
@@ -18,13 +19,13 @@ from annotator_ops.models import (
     Observation,
     Route,
     RuntimeKind,
-    Secret,
     State,
     Study,
     Target,
     content_hash,
 )
 from annotator_ops.naming import host_label, resource_name
+from annotator_ops.secret import Secret
 
 FIRST_PORT = 21000
 _PORTS = 8000
@@ -78,6 +79,16 @@ def tasks_hash(study: Study, annotator: str) -> str:
     return content_hash([[task.id, task.hash] for task in order_for(study, annotator)])
 
 
+def instances_dir(state_dir: Path) -> Path:
+    """Below which every instance of a study has its folder."""
+    return state_dir / "instances"
+
+
+def directory_of(study: Study, annotator: str) -> Path:
+    """An instance's folder. Always worked out from where the study is now: a study can be moved while it is stopped."""
+    return instances_dir(study.state_dir) / host_label(annotator)
+
+
 def new_instance(wanted: Wanted, annotator: Annotator, port: int) -> Instance:
     """The first record of an annotator's instance."""
     choice = wanted.study.label_studio
@@ -86,7 +97,6 @@ def new_instance(wanted: Wanted, annotator: Annotator, port: int) -> Instance:
         name=resource_name(wanted.study_id, annotator.id),
         runtime=wanted.runtime,
         target=Target.RUNNING,
-        directory=wanted.study.state_dir / "instances" / host_label(annotator.id),
         port=port,
         version=choice.version,
         image=choice.image,
@@ -95,14 +105,9 @@ def new_instance(wanted: Wanted, annotator: Annotator, port: int) -> Instance:
 
 
 def adopted_instance(wanted: Wanted, annotator: Annotator, observed: Observation) -> Instance:
-    """The record of an instance that outlived its record: where it runs is as seen, the rest by rule."""
+    """The record of an instance that outlived its record: its port and handle are as seen, the rest by rule."""
     fresh = new_instance(wanted, annotator, observed.port or FIRST_PORT)
-    return replace(
-        fresh,
-        directory=observed.directory or fresh.directory,
-        handle=observed.handle,
-        spec_hash=observed.spec_hash,
-    )
+    return replace(fresh, handle=observed.handle, spec_hash=observed.spec_hash)
 
 
 def spec_of(wanted: Wanted, instance: Instance, secrets: Mapping[str, Secret]) -> InstanceSpec:
@@ -115,7 +120,7 @@ def spec_of(wanted: Wanted, instance: Instance, secrets: Mapping[str, Secret]) -
         annotator=instance.annotator,
         name=instance.name,
         port=instance.port,
-        directory=instance.directory,
+        directory=directory_of(wanted.study, instance.annotator),
         environment=public_environment(wanted.url(instance.annotator)),
         secrets=secrets,
         label_studio=LabelStudioChoice(version=instance.version, image=instance.image),
@@ -135,10 +140,19 @@ def choose_runtime(setting: str, engine: tuple[bool, str]) -> tuple[RuntimeKind,
     return "process", f"no Docker Engine is used: {words.rstrip('.')}"
 
 
-def plan(wanted: Wanted, recorded: Mapping[str, Instance], observed: Mapping[str, Observation]) -> tuple[Action, ...]:
-    """Every action that brings the study's annotators to running, labelled and loaded; `nothing` where all is done."""
+def plan(
+    wanted: Wanted,
+    recorded: Mapping[str, Instance],
+    observed: Mapping[str, Observation],
+    *,
+    annotators: Sequence[Annotator] | None = None,
+) -> tuple[Action, ...]:
+    """Every action that brings `annotators` to running and loaded; `nothing` where all is done.
+
+    They are the study's where none are given; others may be, such as one who is in the study no more.
+    """
     actions: list[Action] = []
-    for annotator in wanted.study.annotators:
+    for annotator in wanted.study.annotators if annotators is None else annotators:
         actions += _plan_one(wanted, annotator, recorded.get(annotator.id), observed.get(annotator.id))
     return tuple(actions)
 
@@ -186,16 +200,16 @@ def _plan_one(
 
 
 def routes(recorded: Mapping[str, Instance]) -> tuple[Route, ...]:
-    """The complete route set: every instance that is meant to run, sorted by annotator."""
+    """The complete route set, sorted by annotator; those stopped on purpose are told that it is paused."""
     return tuple(
         Route(
             annotator=name,
             host_label=host_label(name),
             upstream=f"127.0.0.1:{instance.port}",
             project_id=instance.project_id,
+            paused=instance.target is not Target.RUNNING,
         )
         for name, instance in sorted(recorded.items())
-        if instance.target is Target.RUNNING
     )
 
 

@@ -143,8 +143,8 @@ def identify(pid: int) -> ProcessIdentity:
     return ProcessIdentity(pid, int(_stat_fields(pid)[_STARTED]), boot_id())
 
 
-def children_with(argument: str) -> list[ProcessIdentity]:
-    """This process's children that have `argument` on their command line."""
+def processes_with(argument: str, *, parent: int | None = None) -> list[ProcessIdentity]:
+    """The processes that have `argument` on their command line; with `parent`, only that process's children."""
     found = []
     for folder in _PROC.iterdir():
         if not folder.name.isdigit():
@@ -152,11 +152,11 @@ def children_with(argument: str) -> list[ProcessIdentity]:
         try:
             # First who it is: were the number given to another program meanwhile, that one is left alone.
             identity = identify(int(folder.name))
-            parent = int(_stat_fields(identity.pid)[_PARENT])
+            its_parent = int(_stat_fields(identity.pid)[_PARENT])
             arguments = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:  # it ended meanwhile, or is not ours to look into
             continue
-        if parent == os.getpid() and os.fsencode(argument) in arguments:
+        if parent in {None, its_parent} and os.fsencode(argument) in arguments:
             found.append(identity)
     return found
 

@@ -7,6 +7,9 @@ How a value is typed: a numeric text is a float; a text that is a JSON list (`["
 regions; an empty cell or null is missing, with the row's `reason` or "empty"; anything else is a label. Surrounding
 white space is not part of a value or an id. A text in CSV that begins with an apostrophe and then `=`, `+`, `-` or `@`
 loses that apostrophe: `tables` put it there to keep spreadsheets from running the text as a formula.
+
+`created_at` needs a time zone: times with and without one have no common order. A judge gives no regions, because
+nothing compares them.
 """
 
 from __future__ import annotations
@@ -108,6 +111,19 @@ def read_ratings(path: Path, kind: RaterKind) -> tuple[Rating, ...]:
     ratings = _judge(path, rows, kind, problems=problems)
     if problems:
         raise RatingsError(path, sorted(problems, key=lambda problem: problem.line or 0))
+    return ratings
+
+
+def read_judges(path: Path) -> tuple[Rating, ...]:
+    """The judges' scores of a tidy table. Raises as `read_ratings` does, and OpsError ("judges-human") for people."""
+    ratings = read_ratings(path, "judge")
+    people = dict.fromkeys(rating.rater for rating in ratings if rating.kind == "human")
+    if people:
+        raise OpsError(
+            f"{path.name} is given as judges' scores, but its column “kind” says human of {next(iter(people))!r}.",
+            hint="Name the judges' own file, or delete the column “kind” if all in it are judges.",
+            code="judges-human",
+        )
     return ratings
 
 
@@ -227,18 +243,20 @@ def _rating(row: _Row, kind: RaterKind, source: str) -> tuple[list[tuple[str, st
     ]
     rater, item, criterion = (_text(cells.get(name)) for name in ("rater", "item", "criterion"))
     faults += [
-        (f"the {name} is empty.", f"Every row needs a {name}.", "empty-id")
+        (f"the {name} is empty.", f"Every row needs {'an' if name == 'item' else 'a'} {name}.", "empty-id")
         for name, text in (("rater", rater), ("item", item), ("criterion", criterion))
         if not text and name in cells
     ]
+    row_kind = _text(cells.get("kind")) or kind
     value: Value | None = None
     try:
         value = _json_value(cells.get("value"))
+        if row_kind == "judge" and isinstance(value, tuple) and any(isinstance(part, (dict, list)) for part in value):
+            raise ValueError("a judge's value is neither a number nor labels, but regions or lists.")
     except ValueError as error:
         faults.append((str(error), "Write a number, a label, or nothing where it is missing.", "bad-value"))
     if row.decimal_comma and isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value):
         faults.append((f"{value} has a decimal comma.", "Write decimals with a point.", "decimal-comma"))
-    row_kind = _text(cells.get("kind")) or kind
     if row_kind not in get_args(RaterKind):
         faults.append((f"the kind {row_kind} is unknown.", "A rater is a human or a judge.", "bad-kind"))
     seconds = _number(cells.get("seconds"))
@@ -247,8 +265,12 @@ def _rating(row: _Row, kind: RaterKind, source: str) -> tuple[list[tuple[str, st
     created_at = None
     try:
         created_at = _time(cells.get("created_at"))
-    except ValueError:
-        faults.append(("created_at is no time.", "Write it as 2026-01-31T12:00:00+00:00, or nothing.", "bad-time"))
+    except ValueError as error:
+        faults.append((str(error), "Write it as 2026-01-31T12:00:00+00:00, or nothing.", "bad-time"))
+    if not _is_unicode([value, *(cells.get(name) for name in COLUMNS)]):
+        # Alone, because the other sentences quote the row.
+        message = "there is half of a surrogate pair in it, which is no character."
+        faults = [(message, "Write the whole character, or leave it out.", "not-unicode")]
     rating = Rating(
         rater,
         "judge" if row_kind == "judge" else "human",
@@ -300,7 +322,22 @@ def _number(cell: Any) -> float | None:
 
 
 def _time(cell: Any) -> datetime | None:
-    if cell is None or isinstance(cell, datetime):
-        return cell
-    text = _text(cell)
-    return datetime.fromisoformat(text) if text else None
+    """A moment that can be compared with every other. Raises ValueError, with a sentence."""
+    if not _text(cell):
+        return None
+    try:
+        time = cell if isinstance(cell, datetime) else datetime.fromisoformat(_text(cell))
+    except ValueError:
+        raise ValueError("created_at is no time.") from None
+    if time.utcoffset() is None:
+        raise ValueError("created_at has no time zone.")
+    return time
+
+
+def _is_unicode(content: Any) -> bool:
+    """Whether all texts in it can be written: JSON can hold half of a surrogate pair, and UTF-8 cannot."""
+    try:
+        json.dumps(content, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

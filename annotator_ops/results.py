@@ -14,6 +14,11 @@ A task gives one rating a criterion once somebody has worked on it. A value that
 - "altered": the task in Label Studio is not the study's task, so the answer may be to another question.
 
 A task that nobody has opened gives no rating at all.
+
+An annotator whose instance was destroyed and made anew has exports of several instances. Two exports are of one
+instance where they share a task with the same id and the same moment of import (`task_marks`): Label Studio keeps both
+for a task's life, a copied or restored database takes them along, and tasks that are imported anew get another moment.
+The raw exports alone say so, whoever stored them. `joined` makes one view of several instances.
 """
 
 from __future__ import annotations
@@ -23,9 +28,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from annotator_ops.answers import AnswerError, read_answer, read_text
+from annotator_ops.errors import OpsError
 from annotator_ops.labeling import Control, LabelConfig, criteria_of, parse
 from annotator_ops.models import Criterion, JSONDict, Level, Rating, Study, Task, Value, content_hash
 
@@ -35,7 +41,8 @@ class Finding:
     """Something in an export that is no value: whose, which item (None: the whole export), what in words.
 
     `code`: "skipped", "draft", "empty", "invalid", "second-annotation", "altered-task", "unknown-task", "doubled-task",
-    "missing-task". `annotation` is Label Studio's unique id where one annotation is meant.
+    "missing-task", "earlier-instance" (what counts is from an instance that was there before). `annotation` is Label
+    Studio's unique id where one annotation is meant.
     """
 
     annotator: str
@@ -76,13 +83,18 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """All that an export says."""
+    """All that an export says, or, from `joined`, that exports of several instances say together.
+
+    `annotations` are always those of the one (latest) export; `elsewhere` are those of earlier instances, which are
+    not in it and yet not deleted.
+    """
 
     ratings: tuple[Rating, ...] = ()
     findings: tuple[Finding, ...] = ()
     comments: tuple[Comment, ...] = ()
     annotations: tuple[SeenAnnotation, ...] = ()
     counts: Counts = field(default_factory=Counts)
+    elsewhere: tuple[SeenAnnotation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +106,24 @@ class Reading:
     tasks: tuple[Task, ...]
 
 
+_Record = TypeVar("_Record", Rating, Finding, Comment)
 # Raise it when this module comes to read the same export in another way: everything is read again then.
-_RULES = 1
+_RULES = 2
 
 
 def reading_of(study: Study) -> Reading:
-    """What a study's exports are read against."""
-    return Reading(parse(study.label_config), criteria_of(study), study.tasks)
+    """What a study's exports are read against. Raises OpsError ("study-invalid") for a criterion without a control."""
+    config, criteria = parse(study.label_config), criteria_of(study)
+    for criterion in criteria:
+        if config.control(criterion.control) is None:
+            names = ", ".join(control.name for control in config.controls)
+            raise OpsError(
+                f"{study.path}: the criterion {criterion.name} is about the control {criterion.control}, "
+                "which the label config does not have.",
+                hint=f"Write one of these after `control:`: {names}. `ops validate` checks the whole study.",
+                code="study-invalid",
+            )
+    return Reading(config, criteria, study.tasks)
 
 
 def reading_hash(study: Study) -> str:
@@ -130,6 +153,64 @@ def parse_export(content: bytes, *, annotator: str, reading: Reading, source: st
         scribe.find(item, "unknown-task", f"the study has no such task; its {work} annotations are not counted.")
         scribe.remember(item, copies)
     return scribe.parsed(total=len(reading.tasks))
+
+
+def task_marks(content: bytes) -> frozenset[tuple[int, str | None]]:
+    """What tells the instance of an export: each task's id and moment of import.
+
+    Raises ValueError, KeyError or TypeError where `content` is no export.
+    """
+    return frozenset((int(task["id"]), task.get("created_at")) for task in json.loads(content))
+
+
+def joined(newest: Parsed, earlier: Sequence[Parsed], *, annotator: str, reading: Reading) -> Parsed:
+    """One view of an annotator's instances: `newest` and the last reading of each earlier one, latest first.
+
+    Each item is seen as in the newest instance that has an annotation of it (submitted or skipped), else as in the
+    newest that has a draft; a finding says where that is not the newest one of all.
+    """
+    if not earlier:
+        return newest
+    readings = (newest, *earlier)
+    answered = [{seen.item for seen in each.annotations} for each in readings]
+    drafted = [{found.item or "" for found in each.findings if found.code == "draft"} for each in readings]
+    ours = [task.id for task in reading.tasks]
+    items = list(dict.fromkeys([*ours, *(found.item for each in readings for found in each.findings if found.item)]))
+    ratings = [_by_item(each.ratings) for each in readings]
+    findings = [_by_item([found for found in each.findings if found.item is not None]) for each in readings]
+    comments = [_by_item(each.comments) for each in readings]
+    view_ratings: list[Rating] = []
+    view_findings: list[Finding] = []
+    view_comments: list[Comment] = []
+    chosen: dict[str, int] = {}
+    for item in items:
+        holders = [number for held in (answered, drafted) for number, of_one in enumerate(held) if item in of_one]
+        number = chosen[item] = holders[0] if holders else 0
+        view_ratings += ratings[number].get(item, [])
+        view_findings += findings[number].get(item, [])
+        view_comments += comments[number].get(item, [])
+        if number:
+            message = "what counts is from an earlier Label Studio of the annotator, which was replaced by a new one."
+            view_findings.append(Finding(annotator, item, "earlier-instance", message))
+    codes = {(found.item, found.code) for found in view_findings}
+    worked = [item for item in ours if item in answered[chosen[item]]]
+    skipped = sum((item, "skipped") in codes for item in worked)
+    drafts = sum((item, "draft") in codes for item in ours)
+    return Parsed(
+        tuple(view_ratings),
+        (*(found for found in newest.findings if found.item is None), *view_findings),
+        tuple(view_comments),
+        newest.annotations,
+        Counts(len(worked) - skipped, skipped, drafts, len(ours)),
+        tuple(seen for each in earlier for seen in each.annotations),
+    )
+
+
+def _by_item(records: Sequence[_Record]) -> dict[str, list[_Record]]:
+    found: dict[str, list[_Record]] = {}
+    for record in records:
+        found.setdefault(record.item or "", []).append(record)
+    return found
 
 
 def clean(text: str) -> str:

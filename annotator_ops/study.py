@@ -20,11 +20,11 @@ from annotator_ops.models import (
     Limits,
     Order,
     ProxySettings,
-    Secret,
     Study,
 )
 from annotator_ops.naming import host_label, valid_id
 from annotator_ops.resources import resource
+from annotator_ops.secret import Secret
 from annotator_ops.study_schema import MOST_ANNOTATORS, StudyShape, read_shape
 from annotator_ops.study_yaml import Document, read_yaml
 from annotator_ops.study_yaml import Path as YamlPath

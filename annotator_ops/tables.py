@@ -11,12 +11,13 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from annotator_ops.models import JSONDict, Rating, Value
 from annotator_ops.ratings import COLUMNS, NUMBER
+from annotator_ops.results import Comment
 
 if TYPE_CHECKING:  # a second to import, and only Parquet needs it
     import pandas
@@ -52,6 +53,19 @@ def frame(ratings: Sequence[Rating], *, wide: bool = False) -> pandas.DataFrame:
     """The table that Parquet holds, for a notebook: `seconds`, `number` are floats, `created_at` UTC, the rest text."""
     rows, columns = _wide_rows(ratings) if wide else ([_plain(rating) for rating in ratings], COLUMNS)
     return _frame(rows, columns, wide=wide)
+
+
+def remarks(comments: Sequence[Comment], *, taken: Collection[str]) -> list[Rating]:
+    """Comments as rows of a table: one per annotator, item and text field.
+
+    A field's name is the criterion, with " (text)" behind it where it is `taken` by a criterion; several texts of one
+    field (one a region) are one, a line each.
+    """
+    texts: dict[tuple[str, str, str], list[str]] = {}
+    for comment in comments:
+        name = f"{comment.control} (text)" if comment.control in taken else comment.control
+        texts.setdefault((comment.annotator, comment.item, name), []).append(comment.text)
+    return [Rating(rater, "human", item, name, "\n".join(own)) for (rater, item, name), own in texts.items()]
 
 
 def value_text(value: Value | None) -> str:

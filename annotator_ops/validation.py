@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from annotator_ops.addresses import why_no_subdomains
-from annotator_ops.errors import Problem, StudyError
+from annotator_ops.errors import OpsError, Problem, StudyError
 from annotator_ops.labeling import Control, Input, LabelConfig, check, default_criteria
 from annotator_ops.models import Criterion, Level, Study
-from annotator_ops.ratings import NUMBER, RatingsError, read_ratings
+from annotator_ops.ratings import NUMBER, RatingsError, read_judges
 from annotator_ops.resources import resource
 from annotator_ops.study import Reading, read_closely
 
@@ -102,9 +102,12 @@ def _judges(study: Study, config: LabelConfig, place: _Place) -> Iterator[Proble
         if not judge.path.is_file():
             continue  # said already, with the line
         try:
-            ratings = read_ratings(judge.path, "judge")
+            ratings = read_judges(judge.path)
         except RatingsError as error:
             yield from error.problems
+            continue
+        except OpsError as error:
+            yield place(error.message, error.hint, error.code, "judges", index)
             continue
         file = judge.path.name
         for what, known, given in (

@@ -30,7 +30,7 @@ from benchmarks.common import ANNOTATORS, TASKS, machine, write_study
 def collect_ours(scene: dict[str, Any]) -> None:
     """What a run of ours does, in a process of its own."""
     from annotator_ops.labelstudio import LabelStudio
-    from annotator_ops.models import Secret
+    from annotator_ops.secret import Secret
     from annotator_ops.steps.collect import Down, Source, collect
     from annotator_ops.store.database import Store
     from annotator_ops.study import load
@@ -66,7 +66,7 @@ def prepare(scene: dict[str, Any], stack: contextlib.ExitStack, root: Path, task
     """Five instances with everything annotated, by made-up annotators."""
     from annotator_ops import labeling
     from annotator_ops.labelstudio import LabelStudio, ProjectSettings
-    from annotator_ops.models import Secret
+    from annotator_ops.secret import Secret
     from annotator_ops.simulation import Character
     from annotator_ops.study import load
     from tests.real import real_instance

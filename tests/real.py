@@ -15,10 +15,11 @@ import pytest
 
 from annotator_ops.environment import public_environment
 from annotator_ops.errors import OpsError
-from annotator_ops.models import InstanceSpec, LabelStudioChoice, Limits, Secret
+from annotator_ops.models import InstanceSpec, LabelStudioChoice, Limits
 from annotator_ops.runtimes.installation import Installation
 from annotator_ops.runtimes.process import ProcessRuntime
 from annotator_ops.runtimes.seed import Seed
+from annotator_ops.secret import Secret
 from annotator_ops.waiting import wait_until
 
 VERSION = "1.23.2"

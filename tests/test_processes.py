@@ -17,7 +17,7 @@ import pytest
 from annotator_ops import processes as module
 from annotator_ops.errors import OpsError
 from annotator_ops.models import State
-from annotator_ops.processes import ProcessIdentity, boot_id, children_with, identify
+from annotator_ops.processes import ProcessIdentity, boot_id, identify, processes_with
 from annotator_ops.waiting import wait_until
 
 
@@ -180,7 +180,9 @@ def test_children_are_found_by_what_they_were_given() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert children_with("one-of-a-kind") == [identify(process.pid)]
-        assert children_with("one-of") == []
+        assert processes_with("one-of-a-kind") == [identify(process.pid)]
+        assert processes_with("one-of-a-kind", parent=os.getpid()) == [identify(process.pid)]
+        assert processes_with("one-of-a-kind", parent=1) == []
+        assert processes_with("one-of") == []
         process.kill()
-    assert children_with("one-of-a-kind") == []
+    assert processes_with("one-of-a-kind") == []

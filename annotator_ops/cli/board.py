@@ -16,11 +16,11 @@ class TerminalBoard:
 
     def __init__(self) -> None:
         self._progress = Progress(
-            TextColumn("{task.fields[subject]}", style="bold"),
+            TextColumn("{task.fields[subject]}", style="bold", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, emoji=False),
         )
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
-from contextlib import ExitStack
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,18 +14,22 @@ import typer
 import yaml
 
 from annotator_ops.cli.board import board
-from annotator_ops.cli.wiring import sources, workbench
+from annotator_ops.cli.wiring import workbench
 from annotator_ops.errors import OpsError
-from annotator_ops.models import StepResult
+from annotator_ops.models import StepResult, content_hash
+from annotator_ops.ports import port_taken
 
 _TEMPLATE = "dialogue-ratings"
 _SEED = 1
+_FIRST_PORT = 8080
+# In the demo's folder: what may be removed for the next demo.
+_MARKER = ".annotator-ops-demo"
 
 
 def demo(directory: Path, annotators: int, runtime: str, *, keep: bool, json: bool) -> StepResult:
     """Write the demo study into `directory`, run it to the report, and stop the instances unless `keep`."""
     from annotator_ops.ratings import read_ratings
-    from annotator_ops.steps.collect import collect
+    from annotator_ops.steps.collect import collect_study
     from annotator_ops.steps.operate import stop
     from annotator_ops.steps.provision import provision
     from annotator_ops.steps.report import report_study
@@ -35,7 +41,6 @@ def demo(directory: Path, annotators: int, runtime: str, *, keep: bool, json: bo
     with (
         board(json=json) as shown,
         workbench(study, shown, count=annotators, check=True) as opened,
-        ExitStack() as clients,
     ):
         bench = opened.bench
 
@@ -54,7 +59,7 @@ def demo(directory: Path, annotators: int, runtime: str, *, keep: bool, json: bo
         judges = [rating for file in bench.study.judges for rating in read_ratings(file.path, "judge")]
         done(simulate(bench, seed=_SEED, like=judges), "labelling")
         labelled = time.monotonic()
-        done(collect(bench.study, bench.store, sources(bench, clients)), "collecting")
+        done(collect_study(bench), "collecting")
         now = datetime.now(UTC).replace(microsecond=0)
         page = directory.resolve().parent / "reports" / f"demo-{now:%Y-%m-%d}.html"
         report = done(report_study(bench.study, bench.store, created_at=now, output=page), "reporting")
@@ -65,7 +70,9 @@ def demo(directory: Path, annotators: int, runtime: str, *, keep: bool, json: bo
         f"collected and reported in {time.monotonic() - labelled:.0f} s",
         err=True,
     )
-    again = f"ops start --study {study}" if not keep else f"ops status --study {study}"
+    # With `make demo` the command is not on the PATH.
+    ops = "ops" if shutil.which("ops") else os.path.relpath(sys.argv[0])
+    again = f"{ops} {'status' if keep else 'start'} --study {study}"
     return StepResult(
         command="demo",
         outcomes=report.outcomes,
@@ -88,7 +95,9 @@ def _runtime(setting: str) -> tuple[str, str]:
     from annotator_ops.runtimes.image import has_image, image_tag
     from annotator_ops.runtimes.installation import supported_versions
 
-    if has_image(connect(), image_tag(supported_versions()[-1])):
+    with closing(connect()) as client:
+        built = has_image(client, image_tag(supported_versions()[-1]))
+    if built:
         return "docker", f"{words.rstrip('.')} and its image is built"
     return "process", "the Docker image is not built yet (`ops image` builds it, which takes minutes)"
 
@@ -102,22 +111,38 @@ def _write(directory: Path, runtime: str) -> Path:
         _clear(directory, study)
     init(directory, _TEMPLATE)
     content = yaml.safe_load(study.read_text(encoding="utf-8"))
-    content |= {"simulated": True, "runtime": runtime, "judges": [{"file": "judges.example.csv"}]}
+    port = next(port for port in range(_FIRST_PORT, 65536) if not port_taken(port))
+    judges = [{"file": "judges.example.csv"}]
+    content |= {"simulated": True, "runtime": runtime, "judges": judges, "proxy": {"port": port}}
     content.pop("annotators", None)
     study.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    (directory / _MARKER).write_text(_mark(directory, study), encoding="utf-8")
     return study
 
 
 def _clear(directory: Path, study: Path) -> None:
-    """Remove an earlier demo, its instances first; anything that is not a simulated study is left alone."""
+    """Remove an earlier demo, its instances first; anything that the demo did not write so is left alone."""
     from annotator_ops.steps.operate import destroy
 
-    if not (yaml.safe_load(study.read_text(encoding="utf-8")) or {}).get("simulated"):
+    marker = directory / _MARKER
+    if not marker.is_file() or marker.read_text(encoding="utf-8") != _mark(directory, study):
         raise OpsError(
-            f"{directory} holds a study that is not a simulated one; the demo leaves it alone.",
-            hint="Name another folder: `ops demo OTHER`.",
+            f"{directory} holds a study that is not the demo's own, or not any more; the demo leaves it alone.",
+            hint="Name another folder: `ops demo OTHER`. If nobody needs this one: `ops destroy`, then delete it.",
             code="not-a-demo",
         )
     with board(json=True) as silent, workbench(study, silent) as opened:
-        destroy(opened.bench, [], backup=False)
+        result = destroy(opened.bench, [], backup=False)
+    for outcome in result.outcomes:
+        if outcome.state == "failed":
+            raise OpsError(
+                f"The earlier demo in {directory} could not be removed: {outcome.subject}: {outcome.message}",
+                hint=outcome.hint or "Run `ops doctor`.",
+                code="demo-not-removed",
+            )
     shutil.rmtree(directory)
+
+
+def _mark(directory: Path, study: Path) -> str:
+    """What the marker holds: a copy of the folder is no demo, and neither is one whose study was changed."""
+    return content_hash([str(directory.resolve()), study.read_text(encoding="utf-8")]) + "\n"

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def provision(
     annotators: Annotated[
-        int | None, typer.Option("--annotators", "-n", min=1, help="How many, if study.yaml lists none.")
+        int | None, typer.Option("--annotators", "-n", min=1, help="How many, unless study.yaml lists them by name.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
     study: StudyOption = DEFAULT_STUDY,
@@ -38,7 +38,7 @@ def provision(
 
         with (
             board(json=json) as shown,
-            workbench(study, shown, count=annotators, check=True) as opened,
+            workbench(study, shown, count=annotators, check=True, remember=not dry_run) as opened,
         ):
             require_annotators(opened.bench.study)
             return bring_up(opened.bench, dry_run=dry_run, runtime_reason=opened.runtime_reason)

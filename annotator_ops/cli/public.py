@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -46,7 +47,7 @@ def expose(
 def _hold(study: Path, domain: str | None, *, json: bool) -> StepResult:
     from annotator_ops import study as study_file
     from annotator_ops.cli.board import board
-    from annotator_ops.cli.wiring import workbench
+    from annotator_ops.cli.wiring import NGROK_FOLDER, workbench
     from annotator_ops.proxies.ngrok import NgrokEndpoint
     from annotator_ops.steps.expose import announcement, closed_at_the_end, hold, open_endpoint
     from annotator_ops.steps.provision import provision
@@ -60,7 +61,7 @@ def _hold(study: Path, domain: str | None, *, json: bool) -> StepResult:
         signal.signal(number, end)
     with board(json=json) as shown, workbench(study, shown) as opened:
         bench = opened.bench
-        endpoint = NgrokEndpoint(study_file.ngrok_token(bench.study), bench.study.state_dir / "ngrok")
+        endpoint = NgrokEndpoint(study_file.ngrok_token(bench.study), bench.study.state_dir / NGROK_FOLDER)
         shown.update("endpoint", "opening", 0.2)
         url = open_endpoint(bench.study, bench.store, endpoint, domain=domain)
         shown.update("endpoint", url, 0.5)
@@ -90,8 +91,8 @@ def image(
 
         newest = LabelStudioChoice(supported_versions()[-1])
         choice = study_file.load(study).label_studio if study.exists() else newest
-        with board(json=json) as shown:
-            runtime = build_runtime("docker", "image", study.absolute().parent / ".ops", choice)
+        with board(json=json) as shown, ExitStack() as stack:
+            runtime = build_runtime("docker", "image", study.absolute().parent / ".ops", choice, stack=stack)
             return prepare_image(runtime, choice, shown)
 
     run("image", step, json=json)

@@ -19,7 +19,8 @@ _MARKS = {"ok": "[green]✓[/]", "skipped": "[dim]–[/]", "warning": "[yellow]!
 def render(result: StepResult) -> None:
     """Print a result: what belongs to its command, the outcomes, then the notes."""
     # What is piped into a file or a pager is not cut to a terminal's width.
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    # No emoji codes: "tasks.jsonl:100:" is a place in a file.
+    console = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     special = _SPECIAL.get(result.command)
     if special is not None:
         special(console, result)
@@ -34,7 +35,7 @@ def _outcomes(console: Console, result: StepResult) -> None:
     for outcome in result.outcomes:
         subject = escape(outcome.subject.ljust(width))
         console.print(f"{_MARKS[outcome.state]} {subject}  {escape(outcome.message)}")
-        if outcome.hint and outcome.state in {"failed", "warning"}:
+        if outcome.hint:
             console.print(f"  {' ' * width}  [dim]→ {escape(outcome.hint)}[/]")
 
 
@@ -46,7 +47,7 @@ def _provision(console: Console, result: StepResult) -> None:
         console.print(
             f"{_MARKS[outcome.state]} {escape(outcome.subject.ljust(width))}  {escape(outcome.message)}{escape(where)}"
         )
-        if outcome.hint and outcome.state == "failed":
+        if outcome.hint:
             console.print(f"  {' ' * width}  [dim]→ {escape(outcome.hint)}[/]")
     if result.exit_code == 0 and not result.data.get("dry_run"):
         console.print("[dim]Next: `ops invite` writes the message for each annotator; `ops status` shows progress.[/]")
@@ -129,7 +130,8 @@ def _ago(moment: str | None) -> str:
 
 
 def _invite(console: Console, result: StepResult) -> None:
-    for invitation in result.data.get("invitations", ()):
+    shown = () if result.data.get("folder") else result.data.get("invitations", ())
+    for invitation in shown:
         console.rule(
             escape(f"for {invitation['name']}" + (f" <{invitation['contact']}>" if invitation["contact"] else ""))
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -55,36 +54,38 @@ def collect(
 
     def step() -> StepResult:
         from annotator_ops.cli.board import board
-        from annotator_ops.cli.wiring import sources, workbench
-        from annotator_ops.steps.collect import collect as bring_home
+        from annotator_ops.cli.wiring import workbench
+        from annotator_ops.steps.collect import collect_study
         from annotator_ops.steps.collect import rebuild as read_again
 
-        with board(json=json) as shown, workbench(study, shown) as opened, ExitStack() as clients:
-            bench = opened.bench
-            with bench.store.lock("collect"):
-                if rebuild:
-                    return read_again(bench.study, bench.store, sorted(bench.store.instances()))
-                return bring_home(bench.study, bench.store, sources(bench, clients), fetch_all=fetch_all)
+        if rebuild:
+            loaded, store = _stored(study)
+            with store, store.lock("collect --rebuild"):
+                return read_again(loaded, store)
+        with board(json=json) as shown, workbench(study, shown) as opened:
+            return collect_study(opened.bench, fetch_all=fetch_all)
 
     run("collect", step, json=json)
 
 
 def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")] = None,
-    form: Annotated[TableForm, typer.Option("--format", "-f", help="The table's format.")] = TableForm.CSV,
+    form: Annotated[
+        TableForm | None, typer.Option("--format", "-f", help="The table's format; else the file's suffix says it.")
+    ] = None,
     wide: Annotated[bool, typer.Option("--wide", help="One row per rater and item, a column per criterion.")] = False,
     study: StudyOption = DEFAULT_STUDY,
     json: JsonOption = False,
 ) -> None:
-    """Write the collected ratings as a table."""
+    """Write the collected ratings and comments as a table."""
 
     def step() -> StepResult:
-        from annotator_ops.steps.export import export as write
+        from annotator_ops.steps.export import export_study
 
         opened, store = _stored(study)
         with store:
-            path = output or opened.root / f"{opened.name}-ratings.{form.value}"
-            return write(store.ratings(), path, form=form.value, wide=wide)
+            path = output or opened.root / f"{opened.name}-ratings.{(form or TableForm.CSV).value}"
+            return export_study(opened, store, path, form=form.value if form else None, wide=wide)
 
     run("export", step, json=json)
 

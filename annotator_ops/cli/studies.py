@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def init(
     directory: Annotated[Path, typer.Argument(help="The folder to make.")],
-    template: Annotated[str, typer.Option("--template", "-t", help="Which study to start from.")] = "dialogue-ratings",
+    template: Annotated[
+        str, typer.Option("--template", "-t", help="Which study to start from; an unknown name lists them all.")
+    ] = "dialogue-ratings",
     json: JsonOption = False,
 ) -> None:
     """Write a study that works as it is, to be changed into your own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from annotator_ops import study as study_file
@@ -13,18 +13,22 @@ from annotator_ops import validation
 from annotator_ops.addresses import origin_of
 from annotator_ops.errors import OpsError
 from annotator_ops.labelstudio import LabelStudio
-from annotator_ops.models import LabelStudioChoice, RuntimeKind, State, Study, Target
-from annotator_ops.plan import Wanted, choose_runtime
+from annotator_ops.models import LabelStudioChoice, RuntimeKind, Study
+from annotator_ops.plan import Wanted, choose_runtime, instances_dir
 from annotator_ops.proxies.caddy import CaddyProxy
+from annotator_ops.proxies.orphans import end_orphaned_agents
 from annotator_ops.runtimes import Runtime
 from annotator_ops.runtimes.installation import Installation
 from annotator_ops.steps import Board, Workbench
-from annotator_ops.steps.collect import Down, Source
 from annotator_ops.store.database import Store
-from annotator_ops.store.exposed import exposed_url
+from annotator_ops.store.exposed import exposed_url, forget_exposed, holder_is_gone
 from annotator_ops.store.vault import Vault, study_id
 
+# Where `ops expose` keeps its agent's configuration, below the state directory.
+NGROK_FOLDER = "ngrok"
+# The command line's number of annotators, and what the study file said when it was given.
 _COUNT = "annotators"
+_IN_FILE = "annotators-in-file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,24 @@ class Opened:
 
 
 @contextmanager
-def workbench(path: Path, board: Board, *, count: int | None = None, check: bool = False) -> Iterator[Opened]:
-    """Open a study's state and build its adapters. `count` is the command line's number of annotators."""
+def workbench(
+    path: Path, board: Board, *, count: int | None = None, check: bool = False, remember: bool = True
+) -> Iterator[Opened]:
+    """Open a study's state and build its adapters; all are closed at the end.
+
+    `count` is the command line's number of annotators, which later commands `remember`.
+    """
     study = validation.load_valid(path) if check else study_file.load(path)
-    with Store(study.state_dir) as store:
-        study = _with_annotators(study, store, count)
+    # By one name, however it was reached: instances that know another place are out of date.
+    study = replace(study, root=study.root.resolve())
+    with ExitStack() as stack:
+        store = stack.enter_context(Store(study.state_dir))
+        study = _with_annotators(study, store, count, remember=remember)
         identity = study_id(study.state_dir, study.name)
-        runtimes, kind, why = _runtimes(study, store, identity)
+        runtimes, kind, why = _runtimes(study, store, identity, stack=stack)
+        if holder_is_gone(store):
+            end_orphaned_agents(study.state_dir / NGROK_FOLDER)
+            forget_exposed(store)
         exposed = exposed_url(store)
         wanted = Wanted(
             study=study,
@@ -64,19 +79,33 @@ def workbench(path: Path, board: Board, *, count: int | None = None, check: bool
         yield Opened(bench, why)
 
 
-def _with_annotators(study: Study, store: Store, count: int | None) -> Study:
-    """The command line's number is remembered, so that later commands need not repeat it."""
+def _with_annotators(study: Study, store: Store, count: int | None, *, remember: bool) -> Study:
+    """The command line's number is remembered, so that later commands need not repeat it.
+
+    It wins over a number in the study file until that is changed to another, and never over a list of names.
+    """
+    roster = study.annotators
+    in_file = len(roster)
     if count is not None:
         study = study_file.with_annotators(study, count)
-        store.set_meta(_COUNT, str(count))
+        if remember:
+            store.set_meta(_COUNT, str(count))
+            store.set_meta(_IN_FILE, str(in_file))
         return study
     remembered = store.get_meta(_COUNT)
-    if remembered and not study.annotators:
-        return study_file.with_annotators(study, int(remembered))
-    return study
+    named = roster != study_file.numbered_annotators(in_file, study.language)
+    if remembered is None or named:
+        return study
+    if in_file and str(in_file) != store.get_meta(_IN_FILE):
+        if remember:
+            store.set_meta(_COUNT, None)  # or it would be back as soon as the file says again what it said then
+        return study
+    return study_file.with_annotators(study, int(remembered))
 
 
-def _runtimes(study: Study, store: Store, identity: str) -> tuple[dict[RuntimeKind, Runtime], RuntimeKind, str]:
+def _runtimes(
+    study: Study, store: Store, identity: str, *, stack: ExitStack
+) -> tuple[dict[RuntimeKind, Runtime], RuntimeKind, str]:
     recorded: set[RuntimeKind] = {instance.runtime for instance in store.instances().values()}
     engine = (False, "not asked")
     if study.runtime == "auto" and recorded and len(recorded) == 1:
@@ -91,40 +120,24 @@ def _runtimes(study: Study, store: Store, identity: str) -> tuple[dict[RuntimeKi
         kind, why = choose_runtime(study.runtime, engine)
     runtimes: dict[RuntimeKind, Runtime] = {}
     for needed in sorted({kind, *recorded}):
-        runtimes[needed] = build_runtime(needed, identity, study.state_dir, study.label_studio)
+        runtimes[needed] = build_runtime(needed, identity, study.state_dir, study.label_studio, stack=stack)
     return runtimes, kind, why
 
 
-def build_runtime(kind: RuntimeKind, identity: str, state_dir: Path, choice: LabelStudioChoice) -> Runtime:
-    """A runtime by its name; its module is loaded only now."""
-    instances_dir = state_dir / "instances"
+def build_runtime(
+    kind: RuntimeKind, identity: str, state_dir: Path, choice: LabelStudioChoice, *, stack: ExitStack
+) -> Runtime:
+    """A runtime by its name; its module is loaded only now. `stack` closes what it has opened."""
+    folder = instances_dir(state_dir)
     if kind == "docker":
         from annotator_ops.runtimes.docker import DockerRuntime
 
-        return DockerRuntime(identity, instances_dir)
+        runtime = DockerRuntime(identity, folder)
+        stack.callback(runtime.close)
+        return runtime
     from annotator_ops.runtimes.process import ProcessRuntime
 
-    return ProcessRuntime(identity, instances_dir, Installation(study_file.user_home(), choice.version))
-
-
-def sources(bench: Workbench, stack: ExitStack) -> dict[str, Source | Down]:
-    """Where each recorded instance's work can be fetched now, or why it cannot. Clients are closed with `stack`."""
-    seen, problems = bench.observe_leniently()
-    found: dict[str, Source | Down] = {}
-    for name, instance in sorted(bench.store.instances().items()):
-        state = seen[name].state if name in seen else State.ABSENT
-        if state is State.RUNNING and instance.project_id is not None:
-            found[name] = Source(stack.enter_context(bench.client_of(instance)), instance.project_id)
-        elif instance.target is Target.STOPPED and state is not State.UNKNOWN:
-            found[name] = Down("stopped on purpose", "`ops start` brings it back.", "stopped", on_purpose=True)
-        elif state is State.UNKNOWN:
-            problem = problems[instance.runtime]
-            found[name] = Down(problem.message, problem.hint, problem.code)
-        elif state is State.RUNNING:
-            found[name] = Down("its project is not made yet", "Run `ops provision`.", "not-ready")
-        else:
-            found[name] = Down(f"its Label Studio is {state}")
-    return found
+    return ProcessRuntime(identity, folder, Installation(study_file.user_home(), choice.version))
 
 
 def require_annotators(study: Study) -> None:

@@ -15,7 +15,7 @@ import httpx
 
 from annotator_ops.errors import OpsError
 from annotator_ops.labelstudio.transport import SECONDS, Transport
-from annotator_ops.models import Secret
+from annotator_ops.secret import Secret
 
 _FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _FORM_ERROR = re.compile(r"<li[^>]*>\s*([^<]+?)\s*</li>")
@@ -32,7 +32,8 @@ def sign_up(transport: Transport, email: str, password: Secret) -> None:
         )
         raise OpsError(
             f"Label Studio at {transport.base_url} refused to sign up {email}: {said}",
-            hint="Correct the annotator's address in the roster, then run `ops provision` again.",
+            hint="annotator_ops made this address itself; it is not the roster's. Run `ops provision` again; if it is "
+            "refused again, look at the instance's log.",
             code="sign-up-refused",
         )
 

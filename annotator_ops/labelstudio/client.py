@@ -6,6 +6,7 @@ import hashlib
 import json
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,8 @@ from annotator_ops.errors import OpsError
 from annotator_ops.labelstudio import accounts, tasks
 from annotator_ops.labelstudio.records import ImportResult, ProjectProgress, ProjectSettings
 from annotator_ops.labelstudio.transport import Transport
-from annotator_ops.models import JSONDict, Secret, Task
+from annotator_ops.models import JSONDict, Task
+from annotator_ops.secret import Secret
 
 _EXPORT_SECONDS = 600.0
 _HAS_DRAFT: JSONDict = {
@@ -253,7 +255,10 @@ class LabelStudio:
                 hint="Run `ops collect` again; if it stays so, look at the instance's log.",
                 code="labelstudio-strange",
             )
-        return json.dumps(list(_canonical(content)), sort_keys=True, separators=(",", ":")).encode()
+        # One in a form that is not known here is kept as it came, and whoever reads it says so.
+        with suppress(KeyError, TypeError, ValueError):
+            content = list(_canonical(content))
+        return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _canonical(content: Sequence[JSONDict]) -> Iterator[JSONDict]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Secret
+from annotator_ops.secret import Secret
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio as Sdk

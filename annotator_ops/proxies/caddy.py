@@ -10,13 +10,14 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import jinja2
 
 from annotator_ops.errors import OpsError
+from annotator_ops.files import private_folder, write_private
 from annotator_ops.locking import locked
 from annotator_ops.models import JSONDict, State
 from annotator_ops.naming import host_label
@@ -33,9 +34,9 @@ from annotator_ops.proxies.caddy_config import (
     owns_https,
     prefix_of,
 )
-from annotator_ops.proxies.files import listened_to, private_folder, socket_path, write_private
+from annotator_ops.proxies.sockets import listened_to, socket_path
 from annotator_ops.resources import resource
-from annotator_ops.waiting import wait_until
+from annotator_ops.waiting import WaitTimeout, wait_until
 
 # Before 2.11.3 Caddy evaluated placeholders inside the address that the gate's patterns are matched against.
 OLDEST = (2, 11, 3)
@@ -45,6 +46,7 @@ _STOP_SECONDS = 15.0  # after it was asked through its socket: it finishes its r
 _END_SECONDS = 10.0  # from SIGTERM to SIGKILL
 # Longer than any command has it: one that checks, starts and waits for all routes, on a small and busy machine.
 _LOCK_SECONDS = 300.0
+_PAGES = ("denied", "missing", "unavailable", "paused", "front")
 
 
 class CaddyProxy:
@@ -107,13 +109,18 @@ class CaddyProxy:
     def stop(self) -> None:
         with self._locked():
             identity = self._identity()
+            asked = False
             if self._current() is not None:
-                with self._admin() as admin:
-                    admin.post("/stop")
-                if identity is not None:
-                    identity.wait_gone(deadline=_STOP_SECONDS)
-            elif identity is not None:
+                # Whether it was heard shows by itself: a Caddy that ends may end before it has answered.
+                with suppress(httpx.HTTPError), self._admin() as admin:
+                    asked = admin.post("/stop").is_success
+            if identity is not None:
+                if asked:
+                    with suppress(WaitTimeout):
+                        identity.wait_gone(deadline=_STOP_SECONDS)
                 identity.end(patience=_END_SECONDS)
+            elif not asked and self._current() is not None:
+                raise self._silent("ended")
             self._identity_file.unlink(missing_ok=True)
 
     def logs(self, annotator: str, lines: int) -> Sequence[str]:
@@ -149,20 +156,22 @@ class CaddyProxy:
 
     def _validate(self, wanted: JSONDict) -> None:
         write_private(self._config_file, json.dumps(wanted, indent=1, ensure_ascii=False))
-        checked = subprocess.run(
-            [str(self._caddy()), "validate", "--config", str(self._config_file)],
-            env=self._env(),
-            capture_output=True,
-            text=True,
-            timeout=_START_SECONDS,
-            check=False,
-        )
+        command = [str(self._caddy()), "validate", "--config", str(self._config_file)]
+        try:
+            checked = subprocess.run(
+                command, env=self._env(), capture_output=True, text=True, timeout=_START_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise self._silent("checked the configuration") from error
         if checked.returncode != 0:
             raise self._refused(_last_error(checked.stderr))
 
     def _load(self, wanted: JSONDict, plan: ProxyPlan) -> None:
-        with self._admin() as admin:
-            answer = admin.post("/load", json=wanted)
+        try:
+            with self._admin() as admin:
+                answer = admin.post("/load", json=wanted)
+        except httpx.HTTPError as error:
+            raise self._silent("took its new configuration") from error
         if answer.status_code != 200:
             self._complain(answer.text, plan)
 
@@ -304,8 +313,16 @@ class CaddyProxy:
         holder = port_holder(port)
         return OpsError(
             f"Port {port} is taken by {holder}." if holder else f"Port {port} is taken by another program.",
-            hint="End that program, or choose another port in study.yaml (`proxy: {port: …}`) and run `ops provision`.",
+            hint="Choose another port in study.yaml (`proxy: {port: …}`) and run `ops provision`, or end that program; "
+            "a caddy may be another study's proxy, with annotators at work.",
             code="proxy-port-taken",
+        )
+
+    def _silent(self, what: str) -> OpsError:
+        return OpsError(
+            f"Caddy has not {what} within {_START_SECONDS} s.",
+            hint=f"Read {self._folder / 'caddy.log'}; when this machine is less busy, run the command again.",
+            code="proxy-silent",
         )
 
     def _refused(self, reason: str) -> OpsError:
@@ -359,9 +376,7 @@ def load_pages() -> Pages:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    return Pages(
-        **{name: jinja.get_template(f"{name}.html").render() for name in ("denied", "missing", "unavailable", "front")}
-    )
+    return Pages(**{name: jinja.get_template(f"{name}.html").render() for name in _PAGES})
 
 
 def _annotators(server: JSONDict) -> Iterator[str]:

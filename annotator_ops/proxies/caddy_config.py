@@ -36,6 +36,7 @@ class Pages:
     denied: str
     missing: str
     unavailable: str
+    paused: str
     front: str
 
 
@@ -137,7 +138,9 @@ def _annotator(plan: ProxyPlan, route: Route) -> JSONDict:
         },
         _answer(_uri(f"^{re.escape(prefix)}{TIPS}$"), _json_body(200, {})),
     ]
-    if route.project_id is not None:
+    if route.paused:
+        inside.append({"handle": [{"handler": "error", "status_code": str(_PAUSED)}]})
+    elif route.project_id is not None:
         # Label Studio's own home page offers what an annotator may not do; theirs is the next task.
         at_home = {**_uri(rf"^{re.escape(prefix)}/(?:\?|$)"), "method": ["GET", "HEAD"]}
         there: JSONDict = {"Location": [home], "Cache-Control": ["no-store"]}
@@ -244,11 +247,14 @@ def _origin_routes(plan: ProxyPlan, pages: Pages) -> list[JSONDict]:
 
 # --- errors ----------------------------------------------------------------------------------------------------------
 
+_PAUSED = 423  # "locked"; nothing else here answers so
 _DETAILS = {
     403: "Annotators cannot do this here. What you have submitted is safe; go on with the next task. / "
     "Разметчикам это действие недоступно. Всё отправленное сохранено; переходите к следующему заданию.",
     404: "There is nothing at this address. / По этому адресу ничего нет.",
     413: "This is larger than an annotation can be. / Слишком большой объём данных для одной разметки.",
+    _PAUSED: "Labeling is paused. What you have submitted is safe. / "
+    "Разметка приостановлена. Всё отправленное сохранено.",
     502: "Your labeling space is not answering. Wait a minute and try again; nothing that was saved is lost. / "
     "Ваше рабочее место не отвечает. Подождите минуту и попробуйте снова; всё сохранённое на месте.",
 }
@@ -266,6 +272,7 @@ def _error_routes(pages: Pages) -> list[JSONDict]:
         (("403",), 403, pages.denied),
         (("404",), 404, pages.missing),
         (("413",), 413, None),
+        ((str(_PAUSED),), _PAUSED, pages.paused),
         (_DOWN, 502, pages.unavailable),
     ):
         failed = {"vars": {"{http.error.status_code}": list(codes)}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import signal
@@ -20,16 +21,19 @@ from pyngrok.exception import PyngrokError, PyngrokNgrokError, PyngrokNgrokHTTPE
 from pyngrok.process import NgrokProcess
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import JSONDict, Secret
-from annotator_ops.processes import children_with
-from annotator_ops.proxies.files import private_folder, write_private
+from annotator_ops.files import private_folder, write_private
+from annotator_ops.models import JSONDict
+from annotator_ops.processes import processes_with
 from annotator_ops.proxies.ngrok_words import explain, own_domain_needs, scrubbed
+from annotator_ops.proxies.orphans import CONFIG_NAME
+from annotator_ops.secret import Secret
 
 __all__ = ["Agent", "NgrokEndpoint", "agent_config", "find_agent", "own_domain_needs"]
 
 T = TypeVar("T")
 
 _NAME = "annotator-ops"
+_LOOKS = 3  # how often an agent that runs but does not answer is asked before the endpoint counts as dead
 # Since this version the agent has `/api/endpoints` (and the configuration that goes with it).
 _ENDPOINTS_SINCE = (3, 30)
 _AGENT_HINT = (
@@ -61,7 +65,7 @@ class NgrokEndpoint:
         self, token: Secret | None, directory: Path, *, agent: Path | None = None, patience: float = 30.0
     ) -> None:
         self._token = token
-        self._config_file = directory / "ngrok.yml"
+        self._config_file = directory / CONFIG_NAME
         self._agent = agent
         self._patience = patience
         self._config: conf.PyngrokConfig | None = None
@@ -121,18 +125,26 @@ class NgrokEndpoint:
         code = process.proc.poll()
         if code is not None:
             return self._death(process, code)
-        # Asked directly: the library would start a second, empty agent in place of a dead one.
-        kind = "endpoints" if config.config_version == "3" else "tunnels"
-        try:
-            answer = httpx.get(f"{process.api_url}/api/{kind}", timeout=config.request_timeout, trust_env=False)
-            listed = answer.json().get(kind) or []
-        except (httpx.HTTPError, ValueError) as error:
+        # Asked again before it is given up: a busy machine may miss one answer, and giving up ends it for everybody.
+        for _ in range(_LOOKS):
+            try:
+                urls = self._listed(process, config)
+            except (httpx.HTTPError, ValueError) as error:
+                failure = type(error).__name__
+            else:
+                return None if self._url in urls else f"The ngrok agent runs, but has closed {self._url}."
             try:
                 return self._death(process, process.proc.wait(timeout=1.0))
             except subprocess.TimeoutExpired:
-                return f"The ngrok agent no longer answers ({type(error).__name__})."
-        urls = {str(entry.get("url") or entry.get("public_url")).rstrip("/") for entry in listed}
-        return None if self._url in urls else f"The ngrok agent runs, but has closed {self._url}."
+                continue
+        return f"The ngrok agent no longer answers ({failure})."
+
+    def _listed(self, process: NgrokProcess, config: conf.PyngrokConfig) -> set[str]:
+        """The agent's public addresses, asked directly: the library would start an empty agent for a dead one."""
+        kind = "endpoints" if config.config_version == "3" else "tunnels"
+        answer = httpx.get(f"{process.api_url}/api/{kind}", timeout=config.request_timeout, trust_env=False)
+        listed = answer.json().get(kind) or []
+        return {str(entry.get("url") or entry.get("public_url")).rstrip("/") for entry in listed}
 
     def _death(self, process: NgrokProcess, code: int) -> str:
         last = next((log.err for log in reversed(process.logs) if log.err and log.err != "nil"), None)
@@ -181,7 +193,7 @@ class NgrokEndpoint:
         worker.start()
         worker.join(self._patience)
         if worker.is_alive():
-            for child in children_with(str(self._config_file)):
+            for child in processes_with(str(self._config_file), parent=os.getpid()):
                 child.signal(signal.SIGKILL)
             worker.join(10.0)
             raise OpsError(

@@ -6,7 +6,7 @@ import json
 import re
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Secret
+from annotator_ops.secret import Secret
 
 _DASHBOARD = "https://dashboard.ngrok.com"
 _TOKEN_HINT = (

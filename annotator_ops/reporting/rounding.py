@@ -46,6 +46,11 @@ def counted(value: int, noun: str, plural: str | None = None) -> str:
     return f"{word} {noun if value == 1 else plural or noun + 's'}"
 
 
+def number_of(value: int, noun: str, plural: str | None = None) -> str:
+    """A count in figures with its noun: "1 item", "1,200 items"."""
+    return f"{count(value)} {noun if value == 1 else plural or noun + 's'}"
+
+
 def seconds(value: float) -> str:
     """A length of time: "8.4 s", "42 s", "3 min 05 s", "1 h 12 min"."""
     if value < 10:
@@ -88,8 +93,3 @@ def standing(alpha: float) -> str:
 def shade(value: float) -> int:
     """How strong a cell of the heat table is coloured: 0 to 45 percent of the accent, for coefficients from 0 to 1."""
     return round(45 * min(max(value, 0.0), 1.0))
-
-
-def short_hash(digest: str) -> str:
-    """The part of a hash that is enough to compare by eye."""
-    return digest[:16]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -13,13 +13,14 @@ from typing import Protocol
 from annotator_ops import __version__
 from annotator_ops.errors import OpsError
 from annotator_ops.labeling import LabelConfig, criteria_of, parse
-from annotator_ops.models import Criterion, Level, Rating, Study, Value
-from annotator_ops.ratings import read_ratings
+from annotator_ops.models import Criterion, Level, Rating, Study
+from annotator_ops.ratings import read_judges, read_ratings
 from annotator_ops.results import Comment, Finding
 from annotator_ops.stats.analysis import Analysis, Provenance, analyze
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec, infer
 from annotator_ops.stats.reliability import ValueKind, display
+from annotator_ops.tables import remarks
 
 _PACKAGES = ("krippendorff", "numpy", "scipy")
 
@@ -50,7 +51,7 @@ def analysis_of_files(
     """
     declared = dict(levels or {})
     ratings = _joined([*_read(paths, judges=False), *_read(judges, judges=True)])
-    values = _human_values(ratings)
+    given = _human_values(ratings)
     names = list(dict.fromkeys(rating.criterion for rating in ratings))
     unknown = sorted(declared.keys() - set(names))
     if unknown:
@@ -59,7 +60,7 @@ def analysis_of_files(
             hint=f"The criteria in the files are: {', '.join(names)}.",
             code="unknown-criterion",
         )
-    specs = [infer(name, values.get(name, []), level=declared.get(name)) for name in names]
+    specs = [_inferred(name, given.get(name, []), level=declared.get(name)) for name in names]
     name = paths[0].stem if paths else "ratings"
     sources = tuple(path.name for path in (*paths, *judges))
     provenance = Provenance(study=name, title=name, created_at=created_at, versions=versions(), sources=sources)
@@ -82,8 +83,8 @@ def analysis_of_study(
     joined = _joined([_numbered(rating, numbers.get(rating.criterion, {})) for rating in given])
     values = _human_values(joined)
     specs = [_spec(criterion, config, values.get(criterion.name, [])) for criterion in criteria]
-    remarks = _remarks(collected.comments(), taken={spec.name for spec in specs})
-    specs += [_text_spec(name, _titled(name)) for name in dict.fromkeys(remark.criterion for remark in remarks)]
+    texts = remarks(collected.comments(), taken={spec.name for spec in specs})
+    specs += [_text_spec(name, _titled(name)) for name in dict.fromkeys(text.criterion for text in texts)]
     provenance = Provenance(
         study=study.name,
         title=study.title,
@@ -96,7 +97,16 @@ def analysis_of_study(
         {"annotator": found.annotator, "item": found.item, "code": found.code, "message": found.message}
         for found in collected.findings()
     ]
-    return analyze([*joined, *remarks], specs, provenance=provenance, resampling=resampling, findings=findings)
+    return analyze([*joined, *texts], specs, provenance=provenance, resampling=resampling, findings=findings)
+
+
+def nothing_collected(study: Study) -> OpsError:
+    """Why there is nothing to analyse: an empty report must not take the place of an earlier one."""
+    return OpsError(
+        f"Nothing has been collected for {study.name} yet, so there is nothing to analyse.",
+        hint="Run `ops collect` first; `ops status` shows how far the annotators are.",
+        code="nothing-collected",
+    )
 
 
 def versions() -> dict[str, str]:
@@ -106,7 +116,7 @@ def versions() -> dict[str, str]:
 
 
 def _read(paths: Sequence[Path], *, judges: bool) -> list[Rating]:
-    return [rating for path in paths for rating in read_ratings(path, "judge" if judges else "human")]
+    return [rating for path in paths for rating in (read_judges(path) if judges else read_ratings(path, "human"))]
 
 
 def _joined(ratings: Sequence[Rating]) -> list[Rating]:
@@ -125,12 +135,18 @@ def _joined(ratings: Sequence[Rating]) -> list[Rating]:
     return list(found.values())
 
 
-def _human_values(ratings: Sequence[Rating]) -> dict[str, list[Value]]:
-    values: dict[str, list[Value]] = {}
+def _human_values(ratings: Sequence[Rating]) -> dict[str, list[Rating]]:
+    """What people said, by criterion, without what is missing."""
+    values: dict[str, list[Rating]] = {}
     for rating in ratings:
         if rating.kind == "human" and rating.value is not None:
-            values.setdefault(rating.criterion, []).append(rating.value)
+            values.setdefault(rating.criterion, []).append(rating)
     return values
+
+
+def _inferred(name: str, given: Sequence[Rating], *, level: Level | None, title: str = "") -> CriterionSpec:
+    values = [rating.value for rating in given if rating.value is not None]
+    return infer(name, values, level=level, title=title, places=[f"{each.rater} on item {each.item}" for each in given])
 
 
 def _numbered(rating: Rating, numbers: Mapping[str, float]) -> Rating:
@@ -140,33 +156,24 @@ def _numbered(rating: Rating, numbers: Mapping[str, float]) -> Rating:
     return rating
 
 
-def _remarks(comments: Sequence[Comment], *, taken: Collection[str]) -> list[Rating]:
-    """Comments as ratings in words: one per annotator, item and text field, whose name may not be a criterion's."""
-    texts: dict[tuple[str, str, str], list[str]] = {}
-    for comment in comments:
-        name = f"{comment.control} (text)" if comment.control in taken else comment.control
-        texts.setdefault((comment.annotator, comment.item, name), []).append(comment.text)
-    return [Rating(rater, "human", item, name, "\n".join(own)) for (rater, item, name), own in texts.items()]
-
-
 def _text_spec(name: str, title: str) -> CriterionSpec:
     return CriterionSpec(name, ValueKind.TEXT, None, "Free text: shown, not compared.", title)
 
 
-def _spec(criterion: Criterion, config: LabelConfig, values: Sequence[Value]) -> CriterionSpec:
+def _spec(criterion: Criterion, config: LabelConfig, given: Sequence[Rating]) -> CriterionSpec:
     title = criterion.title or _titled(criterion.name)
     control = config.control(criterion.control)
     if control is not None and control.tag.lower() == "textarea":
         return _text_spec(criterion.name, title)
     if control is not None and control.marks_regions:
         return CriterionSpec(criterion.name, ValueKind.REGIONS, None, "Marked regions: counted, not compared.", title)
-    inferred = infer(criterion.name, values, level=criterion.level, title=title)
+    inferred = _inferred(criterion.name, given, level=criterion.level, title=title)
     if criterion.level is Level.NOMINAL:
         return replace(inferred, why="Declared nominal in the study.")
     scale = tuple(sorted(set(criterion.values.values())))
     if not scale and control is not None and control.tag.lower() == "rating" and control.maximum is not None:
         scale = tuple(float(star) for star in range(1, int(control.maximum) + 1))
-    why = f"Declared {criterion.level.value} in the study."
+    why = f"Declared {criterion.level.value} in the study. {inferred.warning}".rstrip()
     return replace(inferred, why=why, scale=scale)
 
 

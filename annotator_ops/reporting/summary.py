@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from annotator_ops.models import JSONDict, Outcome, StepResult
-from annotator_ops.reporting.rounding import coefficient, count, counted, interval, percent
+from annotator_ops.reporting.rounding import coefficient, counted, interval, number_of, percent
+
+_MEND = (
+    "Correct these values; for a missing one leave the cell empty (NA and null are words like any other). "
+    "If they are labels on purpose, declare the level nominal."
+)
 
 
 def summarise(command: str, analysis: JSONDict) -> StepResult:
     """The result of a step with the analysis as its data, one outcome per criterion, and what was assumed as notes."""
     data = analysis["data"]
     people = counted(len(data["annotators"]), "annotator")
-    head = f"{people}, {count(data['n_items'])} items, {count(data['n_ratings'])} ratings"
+    head = f"{people}, {number_of(data['n_items'], 'item')}, {number_of(data['n_ratings'], 'rating')}"
     if data["judges"]:
         head += f", {counted(len(data['judges']), 'model judge')}"
     if analysis["simulated"]:
@@ -26,17 +33,23 @@ def summarise(command: str, analysis: JSONDict) -> StepResult:
 
 def _outcome(criterion: JSONDict) -> Outcome:
     alpha = criterion["agreement"]["krippendorff_alpha"]
+    warning = criterion["level_warning"]
     if alpha["value"] is None:
         message = f"no alpha: {alpha['reason']}"
         compared = criterion["level"] is not None
-        return Outcome(criterion["title"], "warning" if compared else "skipped", message, code=alpha["reason_code"])
+        state: Literal["warning", "skipped"] = "warning" if compared else "skipped"
+        if warning:
+            return Outcome(criterion["title"], state, f"{message} {warning}", alpha["reason_code"], _MEND)
+        return Outcome(criterion["title"], state, message, code=alpha["reason_code"])
     agreed = criterion["agreement"]["percent_agreement"]
     message = f"alpha {coefficient(alpha['value'])} {interval(alpha)}".rstrip()
-    message += f" ({criterion['level']}), agreement {percent(agreed['value'])}, {count(alpha['n_items'])} items"
+    message += f" ({criterion['level']}), agreement {percent(agreed['value'])}, {number_of(alpha['n_items'], 'item')}"
     parts = [(judge["rater"], judge["spearman"]) for judge in criterion["judges"]]
     if criterion["ensemble"] and criterion["ensemble"]["spearman"]["value"] is not None:
         parts = [("ensemble", criterion["ensemble"]["spearman"])]
     for name, rho in parts:
         if rho["value"] is not None:
             message += f"; {name} rho {coefficient(rho['value'])} {interval(rho)}".rstrip()
+    if warning:
+        return Outcome(criterion["title"], "warning", f"{message}. {warning}", "mixed-values", _MEND)
     return Outcome(criterion["title"], "ok", message)

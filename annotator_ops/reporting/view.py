@@ -183,21 +183,22 @@ def _lead(analysis: JSONDict) -> str:
     data = analysis["data"]
     criteria = [criterion for criterion in analysis["criteria"] if criterion["kind"] != ValueKind.TEXT.value]
     people = rounding.counted(len(data["annotators"]), "annotator")
-    items = f"{rounding.count(data['n_items'])} item{'' if data['n_items'] == 1 else 's'}"
+    items = rounding.number_of(data["n_items"], "item")
     text = f"{people[:1].upper()}{people[1:]} rated {items}"
     if criteria:
         text += f" on {rounding.counted(len(criteria), 'criterion', 'criteria')}"
-    text += f", giving {rounding.count(data['n_ratings'])} ratings"
+    text += f", giving {rounding.number_of(data['n_ratings'], 'rating')}"
     if data["first"]:
         first, last = (rounding.day(datetime.fromisoformat(data[key])) for key in ("first", "last"))
         text += f" on {first}" if first == last else f" between {first} and {last}"
     text += "."
     if data["n_missing"]:
-        text += f" {rounding.count(data['n_missing'])} more have no value; they count as missing, never as a value."
+        verb, they = ("has", "it counts") if data["n_missing"] == 1 else ("have", "they count")
+        text += f" {rounding.count(data['n_missing'])} more {verb} no value; {they} as missing, never as a value."
     if data["judges"]:
         judges = rounding.counted(len(data["judges"]), "model judge")
-        scores = rounding.count(data["n_judge_ratings"])
-        text += f" {judges[:1].upper()}{judges[1:]} gave {scores} scores."
+        scores = rounding.number_of(data["n_judge_ratings"], "score")
+        text += f" {judges[:1].upper()}{judges[1:]} gave {scores}."
     return text
 
 
@@ -251,7 +252,7 @@ def _section(criterion: JSONDict, number: int) -> Section:
 def _counts(criterion: JSONDict) -> str:
     what = "text" if criterion["kind"] == ValueKind.TEXT.value else "rating"
     parts = ((criterion["n_ratings"], what), (criterion["n_items"], "item"))
-    ratings, items = (f"{rounding.count(n)} {noun}{'' if n == 1 else 's'}" for n, noun in parts)
+    ratings, items = (rounding.number_of(n, noun) for n, noun in parts)
     return f"{ratings} on {items} by {rounding.counted(criterion['n_raters'], 'annotator')}"
 
 
@@ -345,17 +346,21 @@ def _where(by_criterion: Mapping[str, int], n_criteria: int) -> str:
 
 
 def _findings(findings: Sequence[JSONDict]) -> tuple[tuple[str, str], ...]:
-    """Annotator and finding; where one annotator has many of a kind, they are one row that names the items."""
+    """Annotator and finding, its item named; where one annotator has many of a kind, they are one row."""
     groups: dict[tuple[str, str], list[JSONDict]] = {}
     for finding in findings:
         groups.setdefault((finding["annotator"], finding["code"]), []).append(finding)
     rows: list[tuple[str, str]] = []
     for (annotator, code), group in groups.items():
         if len(group) <= _MOST_FINDINGS:
-            rows += [(annotator, finding["message"]) for finding in group]
+            rows += [(annotator, _finding(finding)) for finding in group]
             continue
         items = [finding["item"] for finding in group if finding["item"] is not None]
         named = ", ".join(items[:_MOST_ITEMS])
         more = f" and {rounding.count(len(items) - _MOST_ITEMS)} more" if len(items) > _MOST_ITEMS else ""
         rows.append((annotator, f"{rounding.count(len(group))} times “{reason_text(code)}”: {named}{more}"))
     return tuple(rows)
+
+
+def _finding(finding: JSONDict) -> str:
+    return finding["message"] if finding["item"] is None else f"Item {finding['item']}: {finding['message']}"

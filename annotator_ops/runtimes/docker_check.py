@@ -16,11 +16,12 @@ import httpx
 
 from annotator_ops.environment import public_environment
 from annotator_ops.errors import OpsError, Problem
-from annotator_ops.models import InstanceSpec, LabelStudioChoice, Limits, Secret, State
+from annotator_ops.models import InstanceSpec, LabelStudioChoice, Limits, State
 from annotator_ops.naming import resource_name
 from annotator_ops.runtimes import Progress
 from annotator_ops.runtimes.docker import DockerRuntime
 from annotator_ops.runtimes.docker_engine import connect
+from annotator_ops.secret import Secret
 from annotator_ops.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from annotator_ops.errors import OpsError
+from annotator_ops.files import write_private
 from annotator_ops.models import InstanceSpec
 from annotator_ops.runtimes.docker_container import Owner, Program, settings_file, settings_of
 from annotator_ops.runtimes.seed import DATABASE
@@ -76,14 +77,6 @@ def write_settings(spec: InstanceSpec, program: Program, owner: Owner) -> None:
 
     They are written at every start: secrets may change without the spec's hash.
     """
-    path = settings_file(spec.directory)
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    with open(partial, "x", encoding="utf-8", opener=_private) as file:
-        file.write(settings_of(spec, program))
-    give(partial, owner)
-    partial.replace(path)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    # Only root can give a file away; whatever another caller makes is its own already.
+    given = (owner.uid, owner.gid) if os.geteuid() == 0 else None
+    write_private(settings_file(spec.directory), settings_of(spec, program), owner=given)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from annotator_ops import files
 from annotator_ops.errors import OpsError
 from annotator_ops.locking import locked
 from annotator_ops.processes import ProcessIdentity
@@ -79,13 +80,7 @@ def database_lock(directory: Path) -> Iterator[int]:
 
 def write_private(path: Path, content: dict[str, Any]) -> None:
     """Write JSON whole or not at all, readable by this user only."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    files.write_private(path, json.dumps(content, indent=1))
 
 
 def log_file(directory: Path) -> Path:

@@ -9,7 +9,6 @@ import re
 import shutil
 import ssl
 import tarfile
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -26,6 +25,7 @@ from annotator_ops.runtimes.commands import Command, run
 from annotator_ops.runtimes.docker_container import Program
 from annotator_ops.runtimes.docker_engine import in_words
 from annotator_ops.runtimes.installation import lock_file
+from annotator_ops.study import user_home
 
 REPOSITORY = "annotator-ops/label-studio"
 REGISTRY_BASE = "python:3.11-slim"
@@ -63,28 +63,26 @@ def ensure_image(
     progress: Progress,
     *,
     ca_bundle: Path | None = None,
-    keep_cache: bool = False,
 ) -> str:
     """Build our image where it is missing (two minutes, 1 GB of disk) and return its name.
 
     `ca_bundle` is what downloads inside the build trust besides the usual, default: the bundle that this Python uses;
-    it does not get into the image. `keep_cache` keeps the build's stages (1 GB more) for a quicker next build.
+    it does not get into the image.
     Raises OpsError with code "image-build-failed", "base-image-missing", "disk-full" or "engine-unreachable".
     """
     tag = image_tag(version)
     if has_image(client, tag):
         return tag
     # One build at a time: whoever is ready first would remove the stages that the other still needs.
-    lock = Path(tempfile.gettempdir(), f"annotator-ops-image-{os.geteuid()}.lock")
+    # In the user's own folder: in the shared one for temporary files somebody else could make it first.
+    lock = user_home() / "image.lock"
     with locked(lock, what="another build of the Label Studio image", deadline=_BUILD_SECONDS):
         if not has_image(client, tag):
-            _build(client, version, progress, ca_bundle=ca_bundle, keep_cache=keep_cache)
+            _build(client, version, progress, ca_bundle=ca_bundle)
     return tag
 
 
-def _build(
-    client: docker.DockerClient, version: str, progress: Progress, *, ca_bundle: Path | None, keep_cache: bool
-) -> None:
+def _build(client: docker.DockerClient, version: str, progress: Progress, *, ca_bundle: Path | None) -> None:
     base = _base(client, progress)
     progress(f"Building the image of Label Studio {version}, once", 0.0)
     with in_words("The Label Studio image could not be built"):
@@ -100,8 +98,7 @@ def _build(
             use_config_proxy=True,
         )
         _follow(stream, progress)
-        if not keep_cache:
-            client.images.prune(filters={"dangling": True, "label": STAGE_LABEL})
+        client.images.prune(filters={"dangling": True, "label": STAGE_LABEL})
     progress(f"The image of Label Studio {version} is ready", 1.0)
 
 

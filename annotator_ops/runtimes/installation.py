@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,12 +30,15 @@ _NO_NETWORK = (
 
 
 def supported_versions() -> tuple[str, ...]:
-    """The versions of Label Studio that this annotator_ops has a lock file for."""
+    """The versions of Label Studio that this annotator_ops has a lock file for, oldest first."""
     before, after = _LOCK_NAME.split("{}")
     return tuple(
         sorted(
-            path.name.removeprefix(before).removesuffix(after)
-            for path in resource("deploy").glob(_LOCK_NAME.format("*"))
+            (
+                path.name.removeprefix(before).removesuffix(after)
+                for path in resource("deploy").glob(_LOCK_NAME.format("*"))
+            ),
+            key=lambda version: [int(number) for number in re.findall(r"\d+", version)],  # 1.9 before 1.23
         )
     )
 

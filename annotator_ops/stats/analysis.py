@@ -117,6 +117,7 @@ def _criterion(ratings: Sequence[Rating], spec: CriterionSpec, resampling: Resam
         "kind": spec.kind.value,
         "level": spec.level.value if spec.level else None,
         "level_reason": spec.why,
+        "level_warning": spec.warning or None,
         "scale": list(spec.scale),
         "n_items": len({rating.item for rating in rated}),
         "n_raters": len({rating.rater for rating in rated}),

@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annotator_ops.models import Level, Value
-from annotator_ops.stats.reliability import ValueKind, kind_of
+from annotator_ops.stats.reliability import ValueKind, display, kind_of
 
 # Whole numbers in at most this many steps look like a rating scale.
 _SCALE_STEPS = 11
 # Texts this long on average, nearly all different, are remarks and no labels.
 _TEXT_LENGTH = 30
 _TEXT_DISTINCT = 0.8
+# So many of the values that are no numbers are named.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class CriterionSpec:
     """How one criterion is analysed. `level` is None where no coefficient fits; `why` says who chose it and why.
 
-    `scale` are the declared numbers of an ordinal scale, in ascending order, or empty.
+    `scale` are the declared numbers of an ordinal scale, in ascending order, or empty. `warning` says which values are
+    no numbers where most are: a typo, or a word for a missing value; `why` has it, too.
     """
 
     name: str
@@ -28,22 +31,37 @@ class CriterionSpec:
     why: str
     title: str = ""
     scale: tuple[float, ...] = ()
+    warning: str = ""
 
 
-def infer(name: str, values: Sequence[Value], *, level: Level | None = None, title: str = "") -> CriterionSpec:
+def infer(
+    name: str,
+    values: Sequence[Value],
+    *,
+    level: Level | None = None,
+    title: str = "",
+    places: Sequence[str] = (),
+) -> CriterionSpec:
     """The spec of a criterion from its values, with the declared `level` where there is one.
+
+    `places` says for each value who gave it on what, for the warning.
 
     The rule without one: whole numbers in at most 11 steps are ordinal (a rating scale), other numbers interval; labels
     and sets of labels are nominal; long texts that are nearly all different are free text; free text and regions get
     counts and no coefficient.
     """
     kind = kind_of(values)
+    warning = "" if level is Level.NOMINAL or kind is ValueKind.REGIONS else _no_numbers(values, places)
+    if warning and level is None:
+        warning = f"{warning} The level is therefore taken as nominal."
+        return CriterionSpec(name, kind, Level.NOMINAL, warning, title, warning=warning)
     if level is None and kind is ValueKind.LABELS and _reads_like_text(values):
         kind = ValueKind.TEXT
     if kind in (ValueKind.REGIONS, ValueKind.TEXT):
         return CriterionSpec(name, kind, None, f"The values are {_PLURAL[kind]}: counted, not compared.", title)
     if level is not None:
-        return CriterionSpec(name, kind, level, f"Declared {level.value}.", title)
+        why = f"Declared {level.value}. {warning}".rstrip()
+        return CriterionSpec(name, kind, level, why, title, warning=warning)
     if kind is ValueKind.NUMBERS:
         numbers = sorted({value for value in values if isinstance(value, (int, float))})
         if not numbers:
@@ -51,9 +69,11 @@ def infer(name: str, values: Sequence[Value], *, level: Level | None = None, tit
         low, high = numbers[0], numbers[-1]
         whole = all(float(number).is_integer() for number in numbers)
         if whole and high - low < _SCALE_STEPS:
-            why = f"Taken as ordinal: all values are whole numbers from {low:g} to {high:g}, as on a rating scale."
+            span = f"all values are whole numbers from {low:g} to {high:g}, as on a rating scale"
+            why = f"Taken as ordinal: {span if low < high else f'all values are {low:g}'}."
             return CriterionSpec(name, kind, Level.ORDINAL, why, title)
-        why = f"Taken as interval: the values are numbers from {low:g} to {high:g}, and no scale of few steps."
+        span = f"numbers from {low:g} to {high:g}, and no scale of few steps" if low < high else f"all {low:g}"
+        why = f"Taken as interval: the values are {span}."
         return CriterionSpec(name, kind, Level.INTERVAL, why, title)
     return CriterionSpec(name, kind, Level.NOMINAL, f"Taken as nominal: the values are {_PLURAL[kind]}.", title)
 
@@ -65,6 +85,19 @@ _PLURAL = {
     ValueKind.REGIONS: "marked regions",
     ValueKind.TEXT: "free text",
 }
+
+
+def _no_numbers(values: Sequence[Value], places: Sequence[str]) -> str:
+    """Which values are no numbers, in words, where some are not and at least half are; else an empty text."""
+    odd = [index for index, value in enumerate(values) if not isinstance(value, (int, float))]
+    if not odd or 2 * len(odd) > len(values):
+        return ""
+    shown = [
+        f"{display(values[index])} ({places[index]})" if places else display(values[index]) for index in odd[:_NAMED]
+    ]
+    more = f" and {len(odd) - _NAMED:,} more" if len(odd) > _NAMED else ""
+    verb, noun = ("is", "number") if len(odd) == 1 else ("are", "numbers")
+    return f"{len(odd):,} of {len(values):,} values {verb} no {noun}: {', '.join(shown)}{more}."
 
 
 def _reads_like_text(values: Sequence[Value]) -> bool:

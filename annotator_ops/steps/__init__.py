@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Instance, Observation, RuntimeKind, Secret, State, Study
+from annotator_ops.models import Instance, Observation, RuntimeKind, State, Study
+from annotator_ops.secret import Secret
 
 if TYPE_CHECKING:  # a step that needs no engine and no network, such as analyze, loads none of these
     from annotator_ops.labelstudio import LabelStudio

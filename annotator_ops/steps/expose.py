@@ -79,7 +79,8 @@ def hold(endpoint: Endpoint, *, stopped: Callable[[], bool]) -> StepResult:
         if death is not None:
             hint = "Run `ops expose` again; with a fixed domain the annotators' links stay the same."
             return StepResult("expose", (Outcome("endpoint", "failed", death, "endpoint-died", hint),))
-    return StepResult("expose", (Outcome("endpoint", "ok", "closed", "closed"),))
+    said = "closed; run `ops provision`, so that instances and links have this machine's own address again"
+    return StepResult("expose", (Outcome("endpoint", "ok", said, "closed"),))
 
 
 def _check_routing(study: Study, host: str) -> None:

@@ -11,13 +11,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from annotator_ops.addresses import host_of
 from annotator_ops.errors import OpsError
 from annotator_ops.invitation import invitation
 from annotator_ops.models import Annotator, Instance, Outcome, State, StepResult, Target
 from annotator_ops.naming import host_label
-from annotator_ops.plan import routes
+from annotator_ops.plan import directory_of, routes
 from annotator_ops.proxies import ProxyPlan
+from annotator_ops.runtimes.seed import DATABASE, copy_database
 from annotator_ops.steps import Workbench
+
+_HERE_ONLY = "These links work on this machine only. For annotators elsewhere: `ops expose`, or a domain of your own."
 
 
 def stop(bench: Workbench, annotators: Iterable[str]) -> StepResult:
@@ -32,7 +36,7 @@ def stop(bench: Workbench, annotators: Iterable[str]) -> StepResult:
                 outcomes.append(Outcome(instance.annotator, "ok", "stopped, data kept", code="stopped"))
             except OpsError as error:
                 outcomes.append(Outcome(instance.annotator, "failed", error.message, error.code, error.hint))
-        _refresh_proxy(bench)
+        outcomes += _refresh_proxy(bench)
     return StepResult(command="stop", outcomes=tuple(outcomes))
 
 
@@ -77,13 +81,16 @@ def invite(bench: Workbench, annotators: Iterable[str], *, folder: Path | None =
         )
         said = f"written to {_write_private(folder, name, text)}" if folder else "invitation made"
         outcomes.append(Outcome(name, "ok", said))
-    return StepResult(command="invite", outcomes=tuple(outcomes), data={"invitations": invitations})
+    here_only = host_of(bench.wanted.origin).rpartition(".")[2] == "localhost"
+    notes = (_HERE_ONLY,) if here_only else ()
+    data = {"invitations": invitations, "folder": str(folder) if folder else None}
+    return StepResult(command="invite", outcomes=tuple(outcomes), data=data, notes=notes)
 
 
 def _write_private(folder: Path, name: str, text: str) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{host_label(name)}.md"
+        path = folder / f"{name}.md"  # an id has nothing in it that a file name could not have
         path.touch(mode=0o600)
         path.chmod(0o600)
         path.write_text(text, encoding="utf-8")
@@ -108,6 +115,7 @@ def destroy(bench: Workbench, annotators: Iterable[str], *, backup: bool) -> Ste
         for instance in _chosen(bench, annotators):
             name = instance.annotator
             runtime = bench.runtimes[instance.runtime]
+            directory = directory_of(bench.study, name)
             try:
                 if backup:
                     bench.board.update(name, "keeping a backup", 0.3)
@@ -117,25 +125,25 @@ def destroy(bench: Workbench, annotators: Iterable[str], *, backup: bool) -> Ste
                             fingerprint = client.fingerprint(instance.project_id)
                             bench.store.add_export(name, client.export(instance.project_id), fingerprint)
                     runtime.stop(name)
-                    runtime.claim(instance.directory)
+                    runtime.claim(directory)
                     backups[name] = str(_archive(bench, instance))
                 bench.board.update(name, "removing", 0.8)
                 runtime.remove(name)
-                runtime.claim(instance.directory)
-                if instance.directory.exists():
-                    shutil.rmtree(instance.directory)
+                runtime.claim(directory)
+                if directory.exists():
+                    shutil.rmtree(directory)
                 bench.store.forget_instance(name)
                 bench.store.audit("destroy", name, backups.get(name, "without a backup"))
-            except (OpsError, OSError) as error:
+            except (OpsError, OSError, sqlite3.Error) as error:
                 outcomes.append(_not_removed(name, error))
                 continue
             kept = f"removed; backup in {backups[name]}" if name in backups else "removed, without a backup"
             outcomes.append(Outcome(name, "ok", kept, code="removed"))
-        _refresh_proxy(bench)
+        outcomes += _refresh_proxy(bench)
     return StepResult(command="destroy", outcomes=tuple(outcomes), data={"backups": backups})
 
 
-def _not_removed(name: str, error: OpsError | OSError) -> Outcome:
+def _not_removed(name: str, error: OpsError | OSError | sqlite3.Error) -> Outcome:
     if isinstance(error, OpsError):
         return Outcome(name, "failed", f"not removed: {error.message}", error.code, error.hint)
     return Outcome(name, "failed", f"not removed: {error}", "disk", "Mend the file or disk, then run it again.")
@@ -156,16 +164,21 @@ def _chosen(bench: Workbench, annotators: Iterable[str]) -> list[Instance]:
     return [recorded[name] for name in names]
 
 
-def _refresh_proxy(bench: Workbench) -> None:
-    """The complete route set again; without any route the proxy ends."""
+def _refresh_proxy(bench: Workbench) -> list[Outcome]:
+    """The complete route set again; with nobody left to serve the proxy ends. A failure is an outcome too."""
     left = routes(bench.store.instances())
-    if not left:
-        bench.proxy.stop()
-    elif bench.proxy.observe().running:
-        settings = bench.study.proxy
-        bench.proxy.apply(
-            ProxyPlan(port=settings.port, origin=bench.wanted.origin, routing=settings.routing, routes=left)
-        )
+    try:
+        if all(route.paused for route in left):
+            bench.proxy.stop()
+        elif bench.proxy.observe().running:
+            settings = bench.study.proxy
+            bench.proxy.apply(
+                ProxyPlan(port=settings.port, origin=bench.wanted.origin, routing=settings.routing, routes=left)
+            )
+    except OpsError as error:
+        message = f"The proxy still has the earlier routes: {error.message}"
+        return [Outcome("proxy", "failed", message, error.code, error.hint)]
+    return []
 
 
 def _archive(bench: Workbench, instance: Instance) -> Path:
@@ -175,34 +188,32 @@ def _archive(bench: Workbench, instance: Instance) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     target = folder / f"{host_label(instance.annotator)}-{stamp}.tar.gz"
     partial = target.with_suffix(".partial")
-    data = instance.directory / "data"
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        copy = Path(scratch) / "label_studio.sqlite3"
-        if (data / copy.name).exists():
-            _copy_database(data / copy.name, copy, instance.annotator)
-        partial.touch(mode=0o600)
-        with tarfile.open(partial, "w:gz") as archive:
-            for path in sorted(data.rglob("*")) if data.exists() else ():
-                if not path.name.startswith(copy.name) and path.is_file():
-                    archive.add(path, arcname=str(path.relative_to(data)))
-            if copy.exists():
-                archive.add(copy, arcname=copy.name)
-    partial.rename(target)
+    data = directory_of(bench.study, instance.annotator) / "data"
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            copy = Path(scratch) / DATABASE
+            if (data / DATABASE).exists():
+                _copy_checked(data / DATABASE, copy, instance.annotator)
+            partial.touch(mode=0o600)
+            with tarfile.open(partial, "w:gz") as archive:
+                for path in sorted(data.rglob("*")) if data.exists() else ():
+                    if not path.name.startswith(DATABASE) and path.is_file():
+                        archive.add(path, arcname=str(path.relative_to(data)))
+                if copy.exists():
+                    archive.add(copy, arcname=DATABASE)
+        partial.rename(target)
+    finally:
+        partial.unlink(missing_ok=True)
     return target
 
 
-def _copy_database(source: Path, copy: Path, annotator: str) -> None:
-    origin = sqlite3.connect(source)
+def _copy_checked(source: Path, copy: Path, annotator: str) -> None:
     try:
-        with sqlite3.connect(copy) as into:
-            origin.backup(into)
-        verdict = into.execute("PRAGMA integrity_check").fetchone()[0]
-        into.close()
-    finally:
-        origin.close()
-    if verdict != "ok":
+        copy_database(source, copy)
+    except sqlite3.Error as error:
         raise OpsError(
-            f"The backup of {annotator}'s database is damaged: {verdict}.",
-            hint="Nothing was removed. Collect what can be collected, then use `ops destroy --no-backup`.",
+            f"A backup of {annotator}'s database cannot be made: {error}.",
+            hint="If the disk is full, make room. If the database is damaged, collect what can be collected, then use "
+            "`ops destroy --no-backup`.",
             code="backup-damaged",
-        )
+        ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from pathlib import Path
 
 from annotator_ops.assignment import order_for
 from annotator_ops.environment import secret_environment
@@ -24,9 +25,10 @@ from annotator_ops.plan import (
     spec_of,
     tasks_hash,
 )
-from annotator_ops.ports import LOOPBACK, port_state
+from annotator_ops.ports import LOOPBACK, port_holder, port_state, port_taken
 from annotator_ops.proxies import ProxyPlan
 from annotator_ops.proxies.serving import wait_served
+from annotator_ops.runtimes.seed import DATABASE
 from annotator_ops.steps import Workbench
 from annotator_ops.waiting import wait_until
 
@@ -40,8 +42,7 @@ def provision(bench: Workbench, *, dry_run: bool = False, runtime_reason: str = 
     Run twice it does nothing the second time; killed anywhere and run again it converges. With `dry_run` it only says
     what it would do. One annotator's failure is an outcome and does not stop the others.
     """
-    note = f"Runtime for new instances: {bench.wanted.runtime}, because {runtime_reason}." if runtime_reason else ""
-    notes = (note,) if note else ()
+    notes = _runtime_notes(bench, runtime_reason)
     if dry_run:
         actions = plan(bench.wanted, bench.store.instances(), bench.observe())
         return StepResult(
@@ -54,8 +55,27 @@ def provision(bench: Workbench, *, dry_run: bool = False, runtime_reason: str = 
         return _reconcile(bench, bench.study.annotators, "provision", notes)
 
 
+def _runtime_notes(bench: Workbench, reason: str) -> tuple[str, ...]:
+    """Which runtime new instances get, why, and what of the study file then has no effect."""
+    notes = []
+    if reason:
+        notes.append(f"Runtime for new instances: {bench.wanted.runtime}, because {reason}.")
+    docker_only = {"label_studio.image": bench.study.label_studio.image, "limits.cpus": bench.study.limits.cpus}
+    ignored = [f"`{key}`" for key, value in docker_only.items() if value is not None]
+    if ignored and bench.wanted.runtime == "process":
+        verb = "have" if len(ignored) > 1 else "has"
+        notes.append(
+            f"{' and '.join(ignored)} {verb} no effect: new instances are plain processes. "
+            "With `runtime: docker` in study.yaml they would be containers."
+        )
+    return tuple(notes)
+
+
 def start(bench: Workbench, annotators: Iterable[str]) -> StepResult:
-    """Bring stopped instances back: their target becomes running, then they are reconciled like any other."""
+    """Bring stopped instances back: their target becomes running, then they are reconciled like any other.
+
+    One whose annotator is in the study no more is started too, when named or when all are; its project stays as it is.
+    """
     recorded = bench.store.instances()
     wanted = set(annotators) or set(recorded)
     if unknown := sorted(wanted - set(recorded)):
@@ -69,11 +89,15 @@ def start(bench: Workbench, annotators: Iterable[str]) -> StepResult:
             if instance.annotator in wanted and instance.target is not Target.RUNNING:
                 bench.store.put_instance(replace(instance, target=Target.RUNNING))
                 bench.store.audit("target", instance.annotator, "running")
-        chosen = tuple(a for a in bench.study.annotators if a.id in wanted)
+        listed = {a.id: a for a in bench.study.annotators}
+        # In the study's order; then those who are in the study no more.
+        names = [*(name for name in listed if name in wanted), *sorted(wanted - set(listed))]
+        chosen = tuple(listed.get(name, Annotator(id=name, name=name)) for name in names)
         return _reconcile(bench, chosen, "start", ())
 
 
 def _reconcile(bench: Workbench, annotators: tuple[Annotator, ...], command: str, notes: tuple[str, ...]) -> StepResult:
+    _refuse_taken_port(bench)
     todo = _record(bench, annotators)
     _prepare(bench, {a.id for a in annotators})
     outcomes: dict[str, Outcome] = {}
@@ -82,19 +106,19 @@ def _reconcile(bench: Workbench, annotators: tuple[Annotator, ...], command: str
         futures = {pool.submit(_bring_up, bench, a, todo[a.id]): a.id for a in annotators}
         for future in as_completed(futures):
             outcomes[futures[future]] = future.result()
-    served = _serve(bench, {name for name, outcome in outcomes.items() if outcome.state != "failed"})
-    outcomes |= served
+    others = _serve(bench, outcomes)
     instances = bench.store.instances()
     listed = {a.id for a in bench.study.annotators}
-    extra = sorted(set(instances) - listed)
+    extra = sorted(set(instances) - listed - set(outcomes))
     if extra:
         notes = (
             *notes,
-            f"Not in the study any more, left as they are: {', '.join(extra)}. `ops destroy` removes them.",
+            f"Not in the study any more, left as they are: {', '.join(extra)}. "
+            f"`ops destroy {' '.join(extra)}` removes them.",
         )
     return StepResult(
         command=command,
-        outcomes=tuple(outcomes[a.id] for a in annotators),
+        outcomes=(*(outcomes[a.id] for a in annotators), *others),
         data={
             "runtime": bench.wanted.runtime,
             "origin": bench.wanted.origin,
@@ -108,14 +132,26 @@ def _reconcile(bench: Workbench, annotators: tuple[Annotator, ...], command: str
     )
 
 
+def _refuse_taken_port(bench: Workbench) -> None:
+    """A proxy that cannot be served is better found before minutes of starting than after."""
+    port = bench.study.proxy.port
+    if not bench.proxy.observe().running and port_taken(port):
+        holder = port_holder(port) or "another program"
+        raise OpsError(
+            f"Port {port}, on which this study's proxy is to listen, is taken by {holder}. Nothing was started.",
+            hint="Choose another port in study.yaml (`proxy: {port: …}`), or end that program; a caddy may be another "
+            "study's proxy, with annotators at work.",
+            code="proxy-port-taken",
+        )
+
+
 def _record(bench: Workbench, annotators: tuple[Annotator, ...]) -> dict[str, list[Action]]:
     """Plan, and record every new or adopted instance with a port of its own before anything is started."""
     recorded = bench.store.instances()
     observed = bench.observe()
     todo: dict[str, list[Action]] = {a.id: [] for a in annotators}
-    for action in plan(bench.wanted, recorded, observed):
-        if action.annotator in todo:
-            todo[action.annotator].append(action)
+    for action in plan(bench.wanted, recorded, observed, annotators=annotators):
+        todo[action.annotator].append(action)
     taken = {i.port for i in recorded.values()} | {o.port for o in observed.values() if o.port}
     candidates = iter(port_candidates(bench.wanted.study_id, taken))
     for annotator in annotators:
@@ -148,6 +184,8 @@ def _bring_up(bench: Workbench, annotator: Annotator, actions: list[Action]) -> 
     try:
         instance = bench.store.instances()[annotator.id]
         instance = _run(bench, instance, restart=bool(kinds & {Do.START, Do.RESTART, Do.CREATE}))
+        if annotator not in bench.study.annotators:
+            return Outcome(annotator.id, "ok", "runs again; not in the study any more, so no more was done", "ready")
         altered = _equip(bench, annotator, instance)
         bench.board.update(annotator.id, "tasks imported", 0.95)
     except OpsError as error:
@@ -211,9 +249,12 @@ def _start_on_a_free_port(bench: Workbench, instance: Instance) -> Instance:
     runtime = bench.runtimes[instance.runtime]
     credentials = bench.vault.require_credentials(instance.annotator)
     for attempt in range(3):
-        bench.board.update(instance.annotator, "copying the seed database", 0.1)
+        first = "copying the seed database" if instance.project_id is None else "starting with the data as it was"
+        bench.board.update(instance.annotator, first, 0.1)
         instance = replace(instance, url=bench.wanted.url(instance.annotator))
         spec = spec_of(bench.wanted, instance, secret_environment(credentials))
+        if instance.project_id is not None:
+            _require_data(instance, spec.data_dir / DATABASE)
         runtime.seed(spec)
         try:
             handle = runtime.start(spec)
@@ -226,6 +267,19 @@ def _start_on_a_free_port(bench: Workbench, instance: Instance) -> Instance:
             continue
         return _save(bench, replace(instance, handle=handle, spec_hash=spec.spec_hash))
     raise AssertionError("the loop returns or raises")
+
+
+def _require_data(instance: Instance, database: Path) -> None:
+    """An instance that had a project had a database: in place of a lost one no empty one may quietly be put."""
+    if database.exists():
+        return
+    name = instance.annotator
+    raise OpsError(
+        f"{name}'s data is gone: there is no {database}.",
+        hint=f"Mount that disk, or unpack a backup (.ops/backups) into {database.parent}, and run the command again. "
+        f"If it is lost: `ops destroy --no-backup {name}`, then `ops provision`, which gives {name} an empty one.",
+        code="data-missing",
+    )
 
 
 def _equip(bench: Workbench, annotator: Annotator, instance: Instance) -> tuple[str, ...]:
@@ -256,9 +310,17 @@ def _equip(bench: Workbench, annotator: Annotator, instance: Instance) -> tuple[
     return altered
 
 
-def _serve(bench: Workbench, ready: set[str]) -> dict[str, Outcome]:
-    """Load the complete route set, then ask each ready annotator's own address through the proxy."""
+def _serve(bench: Workbench, outcomes: dict[str, Outcome]) -> list[Outcome]:
+    """Load the complete route set, then ask each ready annotator's own address through the proxy.
+
+    Who cannot be reached gets another outcome in `outcomes`; what concerns nobody among them is returned.
+    """
     recorded = bench.store.instances()
+    ready = [
+        name
+        for name, outcome in sorted(outcomes.items())
+        if outcome.state != "failed" and recorded[name].target is Target.RUNNING
+    ]
     settings = bench.study.proxy
     proxy_plan = ProxyPlan(
         port=settings.port,
@@ -269,20 +331,17 @@ def _serve(bench: Workbench, ready: set[str]) -> dict[str, Outcome]:
     try:
         bench.proxy.apply(proxy_plan)
     except OpsError as error:
-        return {
-            name: Outcome(name, "failed", f"It runs, but the proxy does not: {error.message}", error.code, error.hint)
-            for name in ready
-        }
-    failed: dict[str, Outcome] = {}
-    for name in sorted(ready):
-        if recorded[name].target is not Target.RUNNING:
-            continue
+        for name in ready:
+            message = f"It runs, but the proxy does not: {error.message}"
+            outcomes[name] = Outcome(name, "failed", message, error.code, error.hint)
+        return [] if ready else [Outcome("proxy", "failed", error.message, error.code, error.hint)]
+    for name in ready:
         try:
             wait_served(proxy_plan, bench.wanted.url(name))
             bench.board.update(name, "ready to label", 1.0)
         except OpsError as error:
-            failed[name] = Outcome(name, "failed", error.message, error.code, error.hint)
-    return failed
+            outcomes[name] = Outcome(name, "failed", error.message, error.code, error.hint)
+    return []
 
 
 def _save(bench: Workbench, instance: Instance) -> Instance:

@@ -11,9 +11,12 @@ from pathlib import Path
 from annotator_ops.errors import OpsError
 from annotator_ops.models import JSONDict, Level, Outcome, StepResult, Study
 from annotator_ops.reporting.render import render, write
-from annotator_ops.reporting.source import Collected, analysis_of_files, analysis_of_study
+from annotator_ops.reporting.source import analysis_of_files, analysis_of_study, nothing_collected
 from annotator_ops.reporting.summary import summarise
 from annotator_ops.stats.intervals import Resampling
+from annotator_ops.store.current import current
+from annotator_ops.store.database import Store
+from annotator_ops.targets import check_report_target
 
 
 def report_files(
@@ -28,23 +31,36 @@ def report_files(
     """Report on tidy tables of ratings, by default into `reports/<first file>-<date>.html` here.
 
     `data` of the result is the analysis with `report` and `analysis`, the paths that were written. Raises OpsError for
-    files that cannot be used or written.
+    files that cannot be used or written, and "wrong-suffix" or "would-overwrite" for a target that is no page of ours.
     """
+    target = output or _default(Path("reports"), paths[0].stem if paths else "ratings", created_at)
+    check_report_target(target, inputs=(*paths, *judges))
     analysis = analysis_of_files(paths, judges=judges, levels=levels, created_at=created_at, resampling=resampling)
-    return _written(analysis.as_json(), output or _default(Path("reports"), analysis.provenance.study, created_at))
+    return _written(analysis.as_json(), target)
 
 
 def report_study(
     study: Study,
-    store: Collected,
+    store: Store,
     *,
     created_at: datetime,
     output: Path | None = None,
     resampling: Resampling | None = None,
 ) -> StepResult:
-    """Report on what has been collected for a study, by default into `reports/<study>-<date>.html` beside its file."""
-    analysis = analysis_of_study(study, store, created_at=created_at, resampling=resampling)
-    return _written(analysis.as_json(), output or _default(study.root / "reports", study.name, created_at))
+    """Report on what has been collected for a study, by default into `reports/<study>-<date>.html` beside its file.
+
+    Stored exports are read against the study as it is now (`store.current`); an annotator whose export cannot be read
+    is a failed outcome. Raises OpsError as `report_files` does, and "nothing-collected" where no export was ever
+    stored.
+    """
+    target = output or _default(study.root / "reports", study.name, created_at)
+    check_report_target(target, inputs=(study.path, *(judge.path for judge in study.judges)))
+    if not store.annotators():
+        raise nothing_collected(study)
+    stored = current(study, store)
+    analysis = analysis_of_study(study, stored, created_at=created_at, resampling=resampling)
+    result = _written(analysis.as_json(), target)
+    return replace(result, outcomes=(*result.outcomes, *stored.failed))
 
 
 def _default(folder: Path, study: str, created_at: datetime) -> Path:

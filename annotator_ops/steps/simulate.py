@@ -22,7 +22,7 @@ def simulate(bench: Workbench, *, seed: int, like: Sequence[Rating] = (), most: 
     if not bench.study.simulated:
         raise OpsError(
             "This study is not declared as simulated, so no made-up answers are put into it.",
-            hint="For a rehearsal, copy the study to another folder and write `simulated: true` into its study.yaml.",
+            hint="To rehearse, copy study.yaml and its files (not `.ops`) elsewhere and write `simulated: true` there.",
             code="not-simulated",
         )
     scores: dict[tuple[str, str], list[float]] = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from annotator_ops.errors import OpsError
 from annotator_ops.models import Instance, JSONDict, Observation, Outcome, State, StepResult
+from annotator_ops.plan import directory_of
 from annotator_ops.steps import Workbench
 
 
@@ -17,14 +18,18 @@ def status(bench: Workbench) -> StepResult:
     with ThreadPoolExecutor(max_workers=max(1, len(recorded))) as pool:
         rows = list(pool.map(lambda pair: _row(bench, pair[1], seen.get(pair[0])), sorted(recorded.items())))
     proxy = bench.proxy.observe()
+    listed = {annotator.id for annotator in bench.study.annotators}
     notes = [f"{problem.message} {problem.hint}" for problem in problems.values()]
-    if not recorded:
+    strays = sorted(set(seen) - set(recorded))
+    if strays:
+        notes.append(f"Running without a record: {', '.join(strays)}. `ops provision` adopts them.")
+    elif not recorded:
         notes.append("Nothing is provisioned yet: run `ops provision`.")
     elif not proxy.running and any(row["state"] == "running" for row in rows):
         notes.append("The proxy is not running, so no annotator can reach anything: run `ops provision`.")
     return StepResult(
         command="status",
-        outcomes=tuple(_outcome(row) for row in rows),
+        outcomes=tuple(_outcome(row, listed=row["annotator"] in listed) for row in rows),
         data={
             "study": bench.study.name,
             "instances": rows,
@@ -37,6 +42,7 @@ def status(bench: Workbench) -> StepResult:
 
 def _row(bench: Workbench, instance: Instance, seen: Observation | None) -> JSONDict:
     state = seen.state if seen else State.ABSENT
+    directory = directory_of(bench.study, instance.annotator)
     row: JSONDict = {
         "annotator": instance.annotator,
         "state": state.value,
@@ -44,7 +50,7 @@ def _row(bench: Workbench, instance: Instance, seen: Observation | None) -> JSON
         "runtime": instance.runtime,
         "url": instance.url,
         "port": instance.port,
-        "data_dir": str(instance.directory / "data"),
+        "data_dir": str(directory / "data"),
         "project_id": instance.project_id,
         "done": None,
         "skipped": None,
@@ -53,7 +59,7 @@ def _row(bench: Workbench, instance: Instance, seen: Observation | None) -> JSON
         "median_seconds": None,
         "last_activity": None,
         "memory": seen.memory if seen else None,
-        "disk": _size(instance.directory),
+        "disk": _size(directory),
         "problem": seen.detail if seen and state is not State.RUNNING else "",
     }
     if state is State.RUNNING and instance.project_id is not None:
@@ -74,8 +80,11 @@ def _row(bench: Workbench, instance: Instance, seen: Observation | None) -> JSON
     return row
 
 
-def _outcome(row: JSONDict) -> Outcome:
-    """A stopped instance that is meant to be stopped is fine; anything else that does not run is a failure."""
+def _outcome(row: JSONDict, *, listed: bool) -> Outcome:
+    """A stopped instance that is meant to be stopped is fine; anything else that does not run is a failure.
+
+    Provision brings back who is `listed` in the study, and leaves everybody else alone.
+    """
     name = row["annotator"]
     if row["state"] == "running" and not row["problem"]:
         return Outcome(name, "ok", "running")
@@ -84,7 +93,12 @@ def _outcome(row: JSONDict) -> Outcome:
     if row["state"] == "running":
         return Outcome(name, "failed", row["problem"], "not-answering", "Wait a moment; then look at `ops logs`.")
     message = f"it should be running, but it is {row['state']}. {row['problem']}".strip()
-    return Outcome(name, "failed", message, f"instance-{row['state']}", "Run `ops provision`: it starts what is down.")
+    hint = (
+        "Run `ops provision`: it starts what is down."
+        if listed
+        else f"{name} is not in the study any more: `ops start {name}` starts it, `ops destroy {name}` removes it."
+    )
+    return Outcome(name, "failed", message, f"instance-{row['state']}", hint)
 
 
 def _size(directory: Path) -> int:

@@ -25,11 +25,15 @@ def validate(path: Path) -> StepResult:
     if study is None or problems:
         return StepResult("validate", outcomes, {"study": study.name if study else None})
     criteria = criteria_of(study)
-    who = f"{len(study.annotators)} annotators" if study.annotators else "annotators to be given with --annotators N"
+    who = _number_of(len(study.annotators), "annotator", "annotators")
+    if not study.annotators:
+        who = "annotators to be given with --annotators N"
+    tasks = _number_of(len(study.tasks), "task", "tasks")
+    rated = _number_of(len(criteria), "criterion", "criteria")
     summary = Outcome(
         subject=path.name,
         state="ok",
-        message=f"{study.title}: {len(study.tasks)} tasks, {who}, {len(criteria)} criteria. Nothing is wrong with it.",
+        message=f"{study.title}: {tasks}, {who}, {rated}. Nothing is wrong with it.",
     )
     data = {
         "study": study.name,
@@ -39,3 +43,7 @@ def validate(path: Path) -> StepResult:
     }
     notes = () if study.criteria else ("The study names no criteria: each control counts as one, at its usual level.",)
     return StepResult("validate", (summary,), data, notes)
+
+
+def _number_of(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

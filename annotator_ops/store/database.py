@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,9 @@ from types import TracebackType
 from typing import Any
 
 from annotator_ops.errors import OpsError
+from annotator_ops.files import close_folder
 from annotator_ops.models import Instance, Rating
+from annotator_ops.naming import host_label
 from annotator_ops.results import Comment, Counts, Finding, Parsed
 from annotator_ops.store.lock import locked
 from annotator_ops.store.readings import put_parsed
@@ -46,7 +48,7 @@ class Store:
         self.path = state_dir / FILE
         self._guard = threading.RLock()
         try:
-            private_directory(state_dir)
+            close_folder(state_dir)
             # SQLite would make the file readable for everybody.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             self.path.chmod(0o600)
@@ -92,10 +94,10 @@ class Store:
     def put_instance(self, instance: Instance) -> None:
         """Record an instance, in place of what was recorded of it."""
         values = {name: getattr(instance, name) for name in INSTANCE_COLUMNS}
-        values |= {"target": instance.target.value, "directory": str(instance.directory)}
-        marks = ", ".join(f":{name}" for name in INSTANCE_COLUMNS)
+        values |= {"target": instance.target.value, "directory": f"instances/{host_label(instance.annotator)}"}
+        marks = ", ".join(f":{name}" for name in values)
         with self._transaction() as db:
-            db.execute(f"REPLACE INTO instances ({', '.join(INSTANCE_COLUMNS)}) VALUES ({marks})", values)  # noqa: S608 - names of a dataclass
+            db.execute(f"REPLACE INTO instances ({', '.join(values)}) VALUES ({marks})", values)  # noqa: S608 - names of a dataclass
 
     def forget_instance(self, annotator: str) -> None:
         """Forget an instance. What was collected from it stays."""
@@ -147,6 +149,12 @@ class Store:
             )
             return Export(int(cursor.lastrowid or 0), annotator, digest, now, len(content), fingerprint, new=True)
 
+    def annotators(self) -> tuple[str, ...]:
+        """Everybody from whom an export is stored, whether or not they have an instance now, in order."""
+        return tuple(
+            row["annotator"] for row in self._rows("SELECT DISTINCT annotator FROM exports ORDER BY annotator")
+        )
+
     def exports(self, annotator: str) -> tuple[Export, ...]:
         """Every export collected from an annotator, oldest first."""
         query = f"{_EXPORTS} ORDER BY id"
@@ -177,12 +185,26 @@ class Store:
             )
         return content
 
+    def instances_of_exports(self, annotator: str) -> dict[int, int]:
+        """The instance each export is of, as far as noted: the id of the first export of it, by the export's id."""
+        query = "SELECT export, instance FROM export_instances JOIN exports ON id = export WHERE annotator = ?"
+        return {row["export"]: row["instance"] for row in self._rows(query, annotator)}
+
+    def note_instances(self, instances: Mapping[int, int]) -> None:
+        """Note which instance exports are of; see `instances_of_exports`."""
+        with self._transaction() as db:
+            db.executemany("REPLACE INTO export_instances VALUES (?, ?)", list(instances.items()))
+
     # --- what was read from them -------------------------------------------------------------------------------------
+
+    def last_reading(self, annotator: str) -> tuple[int, str] | None:
+        """Of which export (its id) an annotator's current ratings are, read against which study (its reading_hash)."""
+        rows = self._rows("SELECT export, reading FROM readings WHERE annotator = ?", annotator)
+        return (rows[0]["export"], rows[0]["reading"]) if rows else None
 
     def is_read(self, export: Export, reading: str) -> bool:
         """Whether the current ratings are those of this export, read against this study (results.reading_hash)."""
-        query = "SELECT 1 FROM readings WHERE annotator = ? AND export = ? AND reading = ?"
-        return bool(self._rows(query, export.annotator, export.id, reading))
+        return self.last_reading(export.annotator) == (export.id, reading)
 
     def counts(self) -> dict[str, Counts]:
         """How far each annotator was when last collected."""
@@ -194,13 +216,13 @@ class Store:
         with self._transaction() as db:
             return put_parsed(db, export, parsed, reading)
 
-    def rebuild(self, annotator: str, parse: Callable[[bytes, Export], Parsed], reading: str) -> None:
-        """Forget all that was read from an annotator's exports and read them again, oldest first, in one go."""
-        exports = self.exports(annotator)
+    def rebuild(self, annotator: str, readings: Iterable[tuple[Export, Parsed]], reading: str) -> None:
+        """Forget all that was read from an annotator and put these readings in its place, oldest first, in one go."""
         with self._transaction() as db:
-            db.execute("DELETE FROM annotation_history WHERE annotator = ?", (annotator,))
-            for export in exports:
-                put_parsed(db, export, parse(self.export_content(export.hash), export), reading)
+            for table in ("annotation_history", "ratings", "findings", "comments", "readings"):
+                db.execute(f"DELETE FROM {table} WHERE annotator = ?", (annotator,))  # noqa: S608 - the names above
+            for export, parsed in readings:
+                put_parsed(db, export, parsed, reading)
 
     def ratings(self) -> tuple[Rating, ...]:
         """The current ratings of every annotator, in the order of annotator, then of the study."""
@@ -239,8 +261,13 @@ class Store:
     # --- underneath --------------------------------------------------------------------------------------------------
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        with self._guard:
-            return self._db.execute(query, values).fetchall()
+        try:
+            with self._guard:
+                return self._db.execute(query, values).fetchall()
+        except sqlite3.ProgrammingError:
+            raise  # our own fault, and no state of the file
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -249,13 +276,16 @@ class Store:
             if self._db.in_transaction:
                 yield self._db
                 return
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
+                self._db.execute("COMMIT")
+            except BaseException as error:
+                if self._db.in_transaction:  # SQLite takes some back by itself, such as where the disk is full
+                    self._db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.ProgrammingError):
+                    raise self._unreadable(error) from error
                 raise
-            self._db.execute("COMMIT")
 
     def _unreadable(self, error: Exception) -> OpsError:
         return OpsError(
@@ -263,12 +293,6 @@ class Store:
             hint="Check who owns the file and whether the disk is full; restore it from a backup if it is damaged.",
             code="store-unreadable",
         )
-
-
-def private_directory(path: Path) -> None:
-    """Make a directory that only its owner may enter, or make it so."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
 
 
 def _now() -> datetime:

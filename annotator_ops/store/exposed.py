@@ -1,11 +1,11 @@
-"""Layer 3. The public address that `ops expose` holds now, and by which process: with that one gone, there is none."""
+"""Layer 3. The public address that `ops expose` holds, and which process holds it."""
 
 from __future__ import annotations
 
 import json
 import os
 
-from annotator_ops.models import State
+from annotator_ops.models import JSONDict, State
 from annotator_ops.processes import ProcessIdentity, identify
 from annotator_ops.store.database import Store
 
@@ -19,13 +19,20 @@ def put_exposed(store: Store, url: str) -> None:
 
 
 def exposed_url(store: Store) -> str | None:
-    """The address, while the process that holds it lives: one that was killed took its endpoint with it."""
+    """The address that is recorded; whether its holder still lives says `holder_is_gone`."""
+    content = _content(store)
+    return str(content["url"]) if content else None
+
+
+def holder_is_gone(store: Store) -> bool:
+    """Whether an address is recorded whose process was killed before it could take it back."""
+    content = _content(store)
+    return content is not None and ProcessIdentity.from_json(content["process"]).state is State.EXITED
+
+
+def _content(store: Store) -> JSONDict | None:
     written = store.get_meta(_KEY)
-    if written is None:
-        return None
-    content = json.loads(written)
-    holder = ProcessIdentity.from_json(content["process"])
-    return None if holder.state is State.EXITED else str(content["url"])
+    return json.loads(written) if written else None
 
 
 def forget_exposed(store: Store) -> None:

@@ -47,9 +47,11 @@ def put_parsed(db: sqlite3.Connection, export: Export, parsed: Parsed, reading: 
 def _put_history(db: sqlite3.Connection, export: Export, parsed: Parsed) -> Changes:
     annotator, at = export.annotator, export.stored_at.isoformat()
     rows = db.execute(
-        "SELECT unique_id, hash FROM annotation_history WHERE annotator = ? AND state = 'current'", (annotator,)
-    )
-    before = {row["unique_id"]: row["hash"] for row in rows}
+        "SELECT unique_id, hash, item FROM annotation_history WHERE annotator = ? AND state = 'current' ORDER BY rowid",
+        (annotator,),
+    ).fetchall()
+    elsewhere = {seen.unique_id for seen in parsed.elsewhere}
+    before = {row["unique_id"]: row["hash"] for row in rows if row["unique_id"] not in elsewhere}
     now = {seen.unique_id: seen for seen in parsed.annotations}
     gone = [(annotator, unique_id) for unique_id in before.keys() - now.keys()]
     replaced = [(annotator, key) for key in before.keys() & now.keys() if before[key] != now[key].hash]
@@ -64,4 +66,6 @@ def _put_history(db: sqlite3.Connection, export: Export, parsed: Parsed) -> Chan
         " ON CONFLICT DO UPDATE SET state = 'current', last_seen = max(last_seen, excluded.last_seen)",
         [(annotator, seen.unique_id, seen.hash, seen.item, at, at, export.hash) for seen in now.values()],
     )
-    return Changes(new=len(now.keys() - before.keys()), changed=len(replaced), deleted=len(gone))
+    lost = {unique_id for _, unique_id in gone}
+    items = tuple(dict.fromkeys(row["item"] for row in rows if row["unique_id"] in lost))
+    return Changes(len(now.keys() - before.keys()), len(replaced), len(gone), items)

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from dataclasses import dataclass, fields
 from datetime import datetime
-from pathlib import Path
 
 from annotator_ops.models import Instance, Rating, Target
 
@@ -41,11 +40,23 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How many annotations are new, changed or deleted since the export that was read before."""
+    """How many annotations are new, changed or deleted since the export that was read before.
+
+    `deleted_items` names the items of those that are gone. An earlier instance's annotations are not deleted.
+    """
 
     new: int = 0
     changed: int = 0
     deleted: int = 0
+    deleted_items: tuple[str, ...] = ()
+
+    def __add__(self, later: Changes) -> Changes:
+        return Changes(
+            self.new + later.new,
+            self.changed + later.changed,
+            self.deleted + later.deleted,
+            (*self.deleted_items, *later.deleted_items),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class AnnotationVersion:
 
 def to_instance(row: sqlite3.Row) -> Instance:
     values = {name: row[name] for name in INSTANCE_COLUMNS}
-    return Instance(**values | {"target": Target(row["target"]), "directory": Path(row["directory"])})
+    return Instance(**values | {"target": Target(row["target"])})
 
 
 def to_export(row: sqlite3.Row) -> Export:

@@ -15,7 +15,8 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) STRICT;
 
--- Each annotator's Label Studio as recorded; a column for each field of models.Instance.
+-- Each annotator's Label Studio as recorded; a column for each field of models.Instance. The directory is for people
+-- who look: it is relative to this file, and where an instance's data is follows from where the study is.
 CREATE TABLE instances (
     annotator TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -61,6 +62,13 @@ CREATE TABLE exports (
     fingerprint TEXT NOT NULL
 ) STRICT;
 CREATE INDEX exports_of ON exports (annotator, id);
+
+-- Which exports are of one and the same Label Studio (results.task_marks), by the first export of it. Made from the raw
+-- exports, and noted here so that they need not all be opened each time.
+CREATE TABLE export_instances (
+    export INTEGER PRIMARY KEY REFERENCES exports (id),
+    instance INTEGER NOT NULL REFERENCES exports (id)
+) STRICT;
 
 -- What the tables below were made from: an annotator's export, read against which study (results.reading_hash),
 -- and how many tasks it shows as done, skipped, with a draft, at all. Unless an annotator's latest export is noted
@@ -125,7 +133,17 @@ CREATE TABLE annotation_history (
 
 # (name, SQL) from version n to n + 1, starting at version 1, the first one released. A migration, once released, never
 # changes; SCHEMA is always what they lead to, which a test checks.
-MIGRATIONS: tuple[tuple[str, str], ...] = ()
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    (
+        "exports of one instance",
+        """
+CREATE TABLE export_instances (
+    export INTEGER PRIMARY KEY REFERENCES exports (id),
+    instance INTEGER NOT NULL REFERENCES exports (id)
+) STRICT;
+""",
+    ),
+)
 
 
 def prepare(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
-import tempfile
 import unicodedata
 from pathlib import Path
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Credentials, Secret
+from annotator_ops.files import close_folder, write_once
+from annotator_ops.models import Credentials
 from annotator_ops.naming import host_label
-from annotator_ops.store.database import private_directory
+from annotator_ops.secret import Secret
 
 # Annotators see the operator's address in Label Studio; `.invalid` is reserved, so it is nobody's.
 OPERATOR_EMAIL = "operator@annotator-ops.invalid"
@@ -73,26 +72,26 @@ class Vault:
             )
         return found
 
-    def ensure_credentials(self, annotator: str, email: str | None = None) -> Credentials:
+    def ensure_credentials(self, annotator: str) -> Credentials:
         """An annotator's credentials, made on the first call and the same ever after.
 
-        `email` is what the annotator logs in with; without one, an address that is nobody's is made from the id.
+        The login is an address that is nobody's, made from the id.
         """
         found = self.credentials(annotator)
         if found is not None:
             return found
         content = {
             "annotator": annotator,
-            "annotator_email": email or f"{host_label(annotator)}@annotators.invalid",
+            "annotator_email": f"{host_label(annotator)}@annotators.invalid",
             "annotator_password": "-".join(_word(4) for _ in range(4)),
             "operator_email": OPERATOR_EMAIL,
             "operator_password": secrets.token_urlsafe(24),
             "operator_token": secrets.token_hex(20),  # 40 characters: what Label Studio's tokens hold at most
             "secret_key": secrets.token_urlsafe(48),
         }
-        private_directory(self.directory.parent)
-        private_directory(self.directory)
-        _write_once(self._path(annotator), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        close_folder(self.directory.parent)
+        close_folder(self.directory)
+        write_once(self._path(annotator), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         return self.require_credentials(annotator)
 
     def _path(self, annotator: str) -> Path:
@@ -105,31 +104,10 @@ def study_id(state_dir: Path, name: str) -> str:
     if not path.exists():
         ascii_only = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
         slug = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:20].strip("-") or "study"
-        private_directory(state_dir)
-        _write_once(path, f"{slug}-{secrets.token_hex(3)}\n")
+        close_folder(state_dir)
+        write_once(path, f"{slug}-{secrets.token_hex(3)}\n")
     return path.read_text(encoding="utf-8").strip()
 
 
 def _word(length: int) -> str:
     return "".join(secrets.choice(_READABLE) for _ in range(length))
-
-
-def _write_once(path: Path, text: str) -> None:
-    """Write a new 0600 file, there whole or not at all even after a power cut; one that exists is left alone."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return  # another process was faster; what it wrote holds
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-    finally:
-        Path(temporary).unlink()

@@ -26,6 +26,8 @@ def sign_in(page: Page, invitation: dict[str, Any]) -> None:
     page.fill("input[name=password]", invitation["password"])
     page.click("button[type=submit]")
     page.get_by_text("Labeling Instructions").wait_for(timeout=WAIT)
+    marks = page.evaluate("getComputedStyle(document.querySelector('article li')).listStyleType")
+    assert marks == "disc", "Label Studio took the style of the instructions away"
     page.keyboard.press("Escape")
 
 

@@ -88,15 +88,20 @@ def quality(label: str) -> list[JSONDict]:
 
 
 class Exported:
-    """An export that a test puts together, task by task; times run on by a minute with each record."""
+    """An export that a test puts together, task by task; times run on by a minute with each record.
 
-    def __init__(self) -> None:
+    `day`, of January 2026, is when the tasks were imported and worked on: another one makes it another instance's.
+    """
+
+    def __init__(self, *, day: int = 31) -> None:
         self.tasks: dict[str, JSONDict] = {}
+        self._day = day
         self._records = 0
 
     def task(self, name: str, data: Mapping[str, Any] | None = None) -> JSONDict:
         fresh = {
             "id": len(self.tasks) + 1,
+            "created_at": f"2026-01-{self._day:02d}T11:00:00.{len(self.tasks):06d}Z",
             "data": dict(data or tasks(name)[0].data),
             "annotations": [],
             "drafts": [],
@@ -106,7 +111,7 @@ class Exported:
 
     def annotate(self, name: str, results: Any, *, skipped: bool = False, seconds: Any = 5.0) -> JSONDict:
         annotation = self._record(seconds) | {"result": results, "was_cancelled": skipped}
-        annotation["unique_id"] = f"u{annotation['id']}"
+        annotation["unique_id"] = f"u{self._day}-{annotation['id']}"
         self.task(name)["annotations"].append(annotation)
         return annotation
 
@@ -117,7 +122,7 @@ class Exported:
 
     def _record(self, seconds: Any) -> JSONDict:
         self._records += 1
-        at = f"2026-01-31T12:{self._records:02d}:00.000000Z"
+        at = f"2026-01-{self._day:02d}T12:{self._records:02d}:00.000000Z"
         return {"id": self._records, "created_at": at, "updated_at": at, "lead_time": seconds}
 
     @property

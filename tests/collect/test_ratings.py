@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from annotator_ops.errors import OpsError
 from annotator_ops.models import Rating
-from annotator_ops.ratings import NUMBER, RatingsError, read_ratings
+from annotator_ops.ratings import NUMBER, RatingsError, read_judges, read_ratings
 from annotator_ops.tables import TableFormat, encode_ratings, value_text
 
 HEADER = "rater,item,criterion,value\n"
@@ -104,6 +105,8 @@ def test_missing_against_given_is_a_contradiction_and_the_same_twice_is_not(tmp_
         ("seconds,rater,item,criterion,value\nsoon,anna,t1,f,4\n", ["bad-seconds"]),
         ("seconds,rater,item,criterion,value\n-1,anna,t1,f,4\n", ["bad-seconds"]),
         ("created_at,rater,item,criterion,value\nyesterday,anna,t1,f,4\n", ["bad-time"]),
+        ("created_at,rater,item,criterion,value\n2026-01-31T12:00:00,anna,t1,f,4\n", ["bad-time"]),
+        ("kind,rater,item,criterion,value\njudge,gpt,t1,f,[[1]]\n", ["bad-value"]),
     ],
 )
 def test_what_is_wrong_has_a_code(tmp_path: Path, content: str, codes: list[str]) -> None:
@@ -157,6 +160,54 @@ def test_json_lines_are_judged_line_by_line(tmp_path: Path) -> None:
     assert (rating.item, rating.value, rating.kind) == ("7", ("x", "y"), "judge")
 
 
+def test_what_only_some_of_the_statistics_could_bear_is_refused_by_its_line(tmp_path: Path) -> None:
+    row = {"rater": "gpt", "item": "1", "criterion": "c", "value": 4}
+    half = "\ud800"  # half of a surrogate pair: JSON can hold it, UTF-8 cannot
+    rows = [
+        row | {"created_at": "2026-01-31T12:00:00Z"},  # 1: fine
+        row | {"item": "2", "created_at": "2026-01-31T12:00:00"},  # 2: in which time zone?
+        row | {"item": "3", "value": [{"start": 1}]},  # 3: a judge's regions
+        row | {"item": "4", "value": ["x", ["y"]]},  # 4
+        row | {"item": "5", "kind": "human", "value": [{"start": 1}]},  # 5: fine
+        row | {"item": half},  # 6
+        row | {"item": "7", "kind": "human", "value": [{"text": half}]},  # 7
+        row | {"item": "8", "value": json.dumps([half])},  # 8
+        row | {"item": "9", "value": {"text": half}},  # 9
+        row | {"item": "10", "kind": half},  # 10
+    ]
+    path = written(tmp_path, "\n".join(map(json.dumps, rows)), "r.jsonl")
+    with pytest.raises(RatingsError) as caught:
+        read_judges(path)
+    assert [(problem.line, problem.code) for problem in caught.value.problems] == [
+        (2, "bad-time"),
+        (3, "bad-value"),
+        (4, "bad-value"),
+        *((line, "not-unicode") for line in range(6, 11)),
+    ]
+    assert caught.value.message.encode()
+
+
+def test_a_parquet_time_without_a_zone_is_refused(tmp_path: Path) -> None:
+    import pandas
+
+    table = pandas.DataFrame({"rater": ["a"], "item": ["1"], "criterion": ["c"], "value": [1.0]})
+    path = tmp_path / "r.parquet"
+    table.assign(created_at=pandas.Timestamp("2026-01-31T12:00:00")).to_parquet(path)
+    assert problems_of(path) == [(1, "bad-time")]
+
+
+def test_people_in_a_table_of_judges_are_not_counted_as_annotators(tmp_path: Path) -> None:
+    given = [Rating("gpt", "judge", "t1", "c", 4.0), Rating("anna", "human", "t1", "c", 4.0)]
+    path = tmp_path / "export.csv"
+    path.write_bytes(encode_ratings(given, "csv"))
+    with pytest.raises(OpsError, match=r"export\.csv") as caught:
+        read_judges(path)
+    assert caught.value.code == "judges-human"
+    assert "anna" in caught.value.message
+    path.write_bytes(encode_ratings(given[:1], "csv"))
+    assert [rating.kind for rating in read_judges(path)] == ["judge"]
+
+
 # --- writing and reading are inverse ---------------------------------------------------------------------------------
 
 WORD = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8).filter(
@@ -165,19 +216,26 @@ WORD = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_s
 ID = WORD
 LABEL = st.one_of(
     WORD, st.sampled_from(["=1+1", "'=x", "''@", "@a", "-", "+7a", "'", '"', "a,b", "a;b", "＝x"])
-).filter(lambda text: not NUMBER.fullmatch(text) and text.casefold() not in {"nan", "inf"} and not text.startswith("["))
+).filter(
+    lambda text: (
+        not NUMBER.fullmatch(text)
+        and text.casefold().lstrip("+-") not in {"nan", "inf", "infinity"}
+        and not text.startswith("[")
+    )
+)
 VALUE = st.one_of(
     st.none(),
     st.floats(allow_nan=False, allow_infinity=False),
     LABEL,
     st.lists(LABEL, max_size=3).map(tuple),
-    st.lists(st.fixed_dictionaries({"start": st.integers(0, 9), "label": LABEL}), max_size=2).map(tuple),
 )
+REGIONS = st.lists(st.fixed_dictionaries({"start": st.integers(0, 9), "label": LABEL}), max_size=2).map(tuple)
+KIND_AND_VALUE = st.tuples(st.sampled_from(["human", "judge"]), VALUE) | st.tuples(st.just("human"), REGIONS)
 RATING = st.builds(
-    lambda rater, kind, item, criterion, value, reason, when, seconds, source: Rating(
-        rater, kind, item, criterion, value, reason if value is None else None, when, seconds, source
+    lambda rater, given, item, criterion, reason, when, seconds, source: Rating(
+        rater, given[0], item, criterion, given[1], reason if given[1] is None else None, when, seconds, source
     ),
-    ID, st.sampled_from(["human", "judge"]), ID, ID, VALUE, st.sampled_from(["skipped", "empty"]),
+    ID, KIND_AND_VALUE, ID, ID, st.sampled_from(["skipped", "empty"]),
     st.none() | st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)).map(lambda when: when.replace(tzinfo=UTC)),  # noqa: DTZ001
     st.none() | st.floats(0, 1e6), ID,
 )  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from annotator_ops.labelstudio import LabelStudio
 from annotator_ops.models import Criterion, Level, Study
+from annotator_ops.results import task_marks
 from annotator_ops.steps.collect import Source, collect
 from annotator_ops.store.database import Store
 from tests.collect.samples import study
@@ -91,4 +93,8 @@ def test_what_annotators_did_is_what_is_stored(client: LabelStudio, anna: Person
         assert (row["new"], row["changed"], row["deleted"]) == (0, 1, 0)
         assert store.ratings()[0].value == 1.0
         assert [each.state for each in store.history("anna") if each.item == "t1"] == ["changed", "current"]
-        assert len(store.exports("anna")) == 2
+        exports = store.exports("anna")
+        assert len(exports) == 2
+        one, two = (task_marks(store.export_content(each.hash)) for each in exports)
+        assert one == two, "a task keeps its id and moment of import, whatever is done with it"
+        assert all(at and datetime.fromisoformat(at).microsecond for _, at in one), "to the microsecond"

@@ -183,7 +183,7 @@ def test_the_latest_annotation_counts_and_the_others_are_named(simple: Reading) 
     exported.annotate("t1", quality("good"))
     parsed = read(exported, simple)
     assert values(parsed) == {"quality": 3.0}
-    assert [(each.code, each.annotation) for each in parsed.findings] == [("second-annotation", "u1")]
+    assert [(each.code, each.annotation) for each in parsed.findings] == [("second-annotation", "u31-1")]
     # A change to the first makes it the latest.
     first["updated_at"] = "2026-02-01T00:00:00Z"
     assert values(read(exported, simple)) == {"quality": 1.0}
@@ -231,7 +231,7 @@ def test_tasks_unknown_missing_and_doubled_are_named(simple: Reading) -> None:
         ("t2", "missing-task"),
         ("stranger", "unknown-task"),
     ]
-    assert [seen.unique_id for seen in parsed.annotations] == ["u1", "u2", "u3"], "history knows all of them"
+    assert [seen.unique_id for seen in parsed.annotations] == ["u31-1", "u31-2", "u31-3"], "history knows all of them"
 
 
 def test_a_choice_without_a_declared_number_is_no_value(tmp_path: Path) -> None:

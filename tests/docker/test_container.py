@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from annotator_ops.models import InstanceSpec, LabelStudioChoice, Limits, Secret
+from annotator_ops.models import InstanceSpec, LabelStudioChoice, Limits
 from annotator_ops.resources import resource
 from annotator_ops.runtimes.docker import owner_for
 from annotator_ops.runtimes.docker_container import (
@@ -22,6 +22,7 @@ from annotator_ops.runtimes.docker_container import (
     settings_of,
 )
 from annotator_ops.runtimes.docker_memory import memory_of
+from annotator_ops.secret import Secret
 
 PROGRAM = Program("image:1", "/env/bin/python", "/opt/launch.py", "/opt/health.py", migrations="abc")
 SPEC = InstanceSpec(

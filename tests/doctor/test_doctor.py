@@ -20,7 +20,6 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 FIT = Machine(
     system="linux",
     python=(3, 11, 2),
-    cores=2,
     memory=Memory(8 * GIB, 4 * GIB),
     study_disk=Disk(Path("/srv/study"), 50 * GIB),
     home_disk=Disk(Path("/home/x"), 40 * GIB),

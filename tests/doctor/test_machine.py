@@ -18,7 +18,6 @@ MEMINFO = "MemTotal:       16777216 kB\nMemFree:         1000000 kB\nMemAvailabl
 def test_this_machine(tmp_path: Path) -> None:
     seen = look(tmp_path / "not" / "yet", tmp_path)
     assert seen.python == sys.version_info[:3]
-    assert seen.cores >= 1
     assert seen.memory is not None
     assert 0 < seen.memory.available <= seen.memory.total
     assert seen.study_disk is not None

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from annotator_ops.models import State
+from annotator_ops.processes import processes_with
 from tests.browser.labeling import choose, shown, sign_in, texts_of
 from tests.chromium import chromium
 from tests.proxies.ngrok_agents import stand_in
@@ -148,10 +150,17 @@ def test_what_an_own_domain_needs(tmp_path: Path) -> None:
     assert "study.example.org" in said.json["notes"][0]
 
 
-def test_a_killed_expose_leaves_no_address_behind(study: Path, tmp_path: Path) -> None:
+def test_the_agent_of_a_killed_expose_is_ended_by_the_next_command(study: Path, tmp_path: Path) -> None:
+    config = study.parent / ".ops" / "ngrok" / "ngrok.yml"
     with exposed(study, stand_in(tmp_path)) as running:
         running.wait_for("`ops invite`")
+        (agent,) = processes_with(str(config))
         running.process.kill()
         running.process.wait(60)
-    assert well("status", study=study)["exposed_url"] is None
+        states = [agent.state]
+        assert well("status", study=study)["exposed_url"] is None
+        states.append(agent.state)
+        # One that died with its parent would need no such care.
+        assert states == [State.RUNNING, State.EXITED]
+        assert not config.exists(), "the file with the token stayed behind"
     assert "localhost" in well("invite", study=study)["invitations"][0]["url"]

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from annotator_ops.labelstudio import LabelStudio, ProjectSettings
-from annotator_ops.models import JSONDict, Secret, Task
+from annotator_ops.models import JSONDict, Task
+from annotator_ops.secret import Secret
 from tests.real import RealInstance
 
 PASSWORD = Secret("kx4m-p7wr-tz3n-h9vd")

@@ -15,7 +15,8 @@ import pytest
 
 from annotator_ops.errors import OpsError
 from annotator_ops.labelstudio import ImportResult, LabelStudio, ProjectSettings
-from annotator_ops.models import Secret, Task, content_hash
+from annotator_ops.models import Task, content_hash
+from annotator_ops.secret import Secret
 from annotator_ops.waiting import wait_until
 from tests.conftest import REPOSITORY
 from tests.labelstudio.people import CONFIG, PASSWORD, Person, choice, client_of, make_tasks, new_project
@@ -225,7 +226,7 @@ def test_tasks_that_differ_from_the_study_are_named(client: LabelStudio) -> None
 IMPORTER = """
 import sys
 from annotator_ops.labelstudio import LabelStudio
-from annotator_ops.models import Secret
+from annotator_ops.secret import Secret
 from tests.labelstudio.people import make_tasks
 client = LabelStudio(sys.argv[1], Secret(sys.stdin.readline().strip()))
 client.import_tasks(int(sys.argv[2]), make_tasks(*[f"t{number}" for number in range(1200)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ import pytest
 
 from annotator_ops.errors import OpsError
 from annotator_ops.labelstudio import LabelStudio, ProjectSettings
+from annotator_ops.labelstudio.accounts import sign_up
 from annotator_ops.labelstudio.transport import Transport
-from annotator_ops.models import Secret
+from annotator_ops.secret import Secret
 
 
 @contextmanager
@@ -139,3 +141,16 @@ def test_an_export_that_is_no_list_is_refused() -> None:
         with pytest.raises(OpsError) as caught:
             client.export(1)
         assert caught.value.code == "labelstudio-strange"
+
+
+def test_an_export_in_an_unknown_form_is_kept_as_it_came() -> None:
+    strange = '[{"id":1,"data":{}}]'
+    with misbehaving([(200, strange)]) as (url, _), LabelStudio(url, Secret("a-secret-token")) as client:
+        assert json.loads(client.export(1)) == json.loads(strange)
+
+
+def test_a_refused_sign_up_does_not_blame_the_roster() -> None:
+    invitation, form = (200, '{"token": "t"}'), (200, 'name="csrfmiddlewaretoken" value="x" <li>Taken.</li>')
+    with misbehaving([invitation, form]) as (url, _), pytest.raises(OpsError, match="Taken") as caught:
+        sign_up(transport(url), "anna@annotators.invalid", Secret("p"))
+    assert "it is not the roster's" in caught.value.hint

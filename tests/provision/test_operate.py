@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import stat
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +17,8 @@ import pytest
 import yaml
 
 from annotator_ops.browsing import AnnotatorSession
-from annotator_ops.models import Secret
-from tests.studies import destroyed_at_the_end, free_port, ops, well, write_study
+from annotator_ops.secret import Secret
+from tests.studies import OPS, destroyed_at_the_end, free_port, ops, well, write_study
 
 pytestmark = pytest.mark.labelstudio
 
@@ -168,8 +171,6 @@ def test_an_unknown_annotator_is_named(study: Path) -> None:
 
 def test_the_instance_is_not_reachable_from_elsewhere(study: Path) -> None:
     """Instances listen on the loopback address only: the machine's other addresses refuse."""
-    import socket
-
     port = well("status", study=study)["instances"][0]["port"]
     own = [info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
     for address in {str(address) for address in own if not str(address).startswith("127.")}:
@@ -203,3 +204,46 @@ def test_caddy_serves_https_itself_for_an_address_on_its_own_port(tmp_path: Path
     )
     with destroyed_at_the_end(written):
         assert well("provision", study=written)["instances"][0]["url"] == f"https://anna.localhost:{port}"
+
+
+def test_a_stopped_annotator_is_told_that_it_is_paused(study: Path) -> None:
+    well("stop", "anna", study=study)
+    try:
+        url = httpx.URL(well("invite", "anna", study=study)["invitations"][0]["url"])
+        page = httpx.get(f"http://127.0.0.1:{url.port}/", headers={"Host": url.netloc.decode()})
+        assert page.status_code == 423
+        assert "Labeling is paused" in page.text
+        assert "Разметка приостановлена" in page.text
+    finally:
+        well("start", "anna", study=study)
+
+
+def test_a_taken_port_is_found_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        written = write_study(
+            tmp_path / "study", {"annotators": ["anna"], "runtime": "process", "proxy": {"port": port}}
+        )
+        ran = ops("provision", study=written)
+    assert ran.code == 2
+    assert ran.json["error"]["code"] == "proxy-port-taken"
+    assert str(port) in ran.json["error"]["message"]
+    assert well("status", study=written)["instances"] == []
+
+
+def test_ctrl_c_is_acknowledged_at_once_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    written = write_study(tmp_path / "study", {"annotators": ["anna"], "runtime": "process"})
+    with destroyed_at_the_end(written):
+        with subprocess.Popen([OPS, "provision", "--study", written], stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "starting Label Studio" in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            assert "Stopping after what is under way" in "".join(process.stderr.readline() for _ in range(2))
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 130
+        well("provision", study=written)
+        assert well("status", study=written)["instances"][0]["state"] == "running"

@@ -142,7 +142,7 @@ def test_another_runtime_or_version_in_the_study_moves_nobody() -> None:
     assert kinds(other, instance, seen) == [Do.NOTHING]
 
 
-def test_routes_are_complete_sorted_and_without_the_stopped() -> None:
+def test_routes_are_complete_and_sorted_and_the_stopped_are_paused() -> None:
     want = wanted()
     recorded = {
         name: replace(new_instance(want, Annotator(name, name), port), target=target)
@@ -153,9 +153,9 @@ def test_routes_are_complete_sorted_and_without_the_stopped() -> None:
         )
     }
     found = routes(recorded)
-    assert [route.annotator for route in found] == ["Ann", "zoe"]
+    assert [(route.annotator, route.paused) for route in found] == [("Ann", False), ("bob", True), ("zoe", False)]
     assert found[0].host_label.startswith("ann--")
-    assert found[1].upstream == "127.0.0.1:3"
+    assert found[2].upstream == "127.0.0.1:3"
 
 
 def test_ports_avoid_those_that_are_taken_and_each_study_begins_elsewhere() -> None:
@@ -182,7 +182,7 @@ def test_the_runtime_and_why(setting: str, engine: tuple[bool, str], kind: str) 
 
 
 def test_secrets_do_not_change_the_spec() -> None:
-    from annotator_ops.models import Secret
+    from annotator_ops.secret import Secret
 
     instance, _ = finished(wanted())
     bare = spec_of(wanted(), instance, {})

@@ -10,6 +10,7 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from annotator_ops.errors import OpsError
@@ -210,4 +211,51 @@ def test_a_command_that_finds_another_at_work_waits_and_then_says_so(
         pytest.raises(WaitTimeout, match="another command on the proxy"),
     ):
         proxy.apply(plan(upstream))
+    assert not proxy.observe().running
+
+
+# --- a Caddy that does not answer -------------------------------------------------------------------------------------
+
+
+def hanging(folder: Path) -> Path:
+    """An executable that says a good version, and of everything else nothing, for ever."""
+    binary = folder / "caddy"
+    binary.write_text('#!/bin/sh\n[ "$1" = version ] && echo v2.11.7 && exit 0\nexec sleep 600\n')
+    binary.chmod(0o700)
+    return binary
+
+
+def test_a_check_that_never_ends_is_said(tmp_path: Path, upstream: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_START_SECONDS", 1)
+    with pytest.raises(OpsError) as caught:
+        CaddyProxy("s", tmp_path / "study", binary=hanging(tmp_path)).apply(plan(upstream))
+    assert caught.value.code == "proxy-silent"
+
+
+def refuse(*_arguments: object, **_options: object) -> httpx.Response:
+    raise httpx.ReadTimeout("nothing came")
+
+
+def test_a_load_that_is_not_answered_is_said(make: MakeProxy, upstream: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = make()
+    wanted = plan(upstream, "anna")
+    proxy.apply(wanted)
+    with monkeypatch.context() as patched:
+        patched.setattr(httpx.Client, "post", refuse)
+        with pytest.raises(OpsError) as caught:
+            proxy.apply(replace(wanted, routes=()))
+    assert caught.value.code == "proxy-silent"
+    assert proxy.observe().annotators == ("anna",)
+
+
+def test_one_that_does_not_hear_that_it_shall_end_is_ended(
+    make: MakeProxy, upstream: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = make()
+    proxy.apply(plan(upstream))
+    process = identify(pid_of(proxy))
+    with monkeypatch.context() as patched:
+        patched.setattr(httpx.Client, "post", refuse)
+        proxy.stop()
+    assert process.state is State.EXITED
     assert not proxy.observe().running

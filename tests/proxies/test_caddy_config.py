@@ -14,7 +14,7 @@ from annotator_ops.proxies import ProxyPlan
 from annotator_ops.proxies.caddy import load_pages
 from annotator_ops.proxies.caddy_config import Pages, caddy_config, owns_https
 
-PAGES = Pages(denied="denied", missing="missing", unavailable="unavailable", front="front")
+PAGES = Pages(denied="denied", missing="missing", unavailable="unavailable", paused="paused", front="front")
 ROUTES = (Route("anna", "anna", "127.0.0.1:9001", 1), Route("Борис", "annotator--0123456789", "127.0.0.1:9002"))
 
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,9 +16,9 @@ import yaml
 from pyngrok import conf
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Secret
 from annotator_ops.proxies.ngrok import Agent, NgrokEndpoint, agent_config, find_agent
 from annotator_ops.proxies.ngrok_words import explain
+from annotator_ops.secret import Secret
 from annotator_ops.waiting import wait_until
 from tests.proxies.ngrok_agents import real_v2_agent, stand_in
 from tests.proxies.wire import echo_upstream
@@ -110,6 +111,28 @@ def test_a_dead_agent_is_noticed_and_not_replaced(tmp_path: Path, agent: Path, u
         assert "ended by itself" in reason
         assert one.alive() == reason
         assert not [line for line in children().values() if "start" in line]
+    finally:
+        one.close()
+
+
+def test_one_answer_that_does_not_come_ends_nothing(
+    tmp_path: Path, agent: Path, upstream: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = endpoint(tmp_path, agent)
+    one.open(upstream, domain=None)
+    ask, silences = httpx.get, [1]
+
+    def get(*arguments: Any, **options: Any) -> httpx.Response:
+        if silences[0]:
+            silences[0] -= 1
+            raise httpx.ReadTimeout("nothing came")
+        return ask(*arguments, **options)
+
+    monkeypatch.setattr(httpx, "get", get)
+    try:
+        assert one.alive() is None
+        silences[0] = 99
+        assert one.alive() == "The ngrok agent no longer answers (ReadTimeout)."
     finally:
         one.close()
 

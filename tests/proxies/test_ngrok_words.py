@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from annotator_ops.models import Secret
 from annotator_ops.proxies.ngrok_words import explain, free_plan_notes, own_domain_needs, scrubbed
+from annotator_ops.secret import Secret
 
 TOKEN = Secret("2abcDEF_5secret")
 

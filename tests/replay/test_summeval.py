@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from annotator_ops.browsing import AnnotatorSession
-from annotator_ops.models import Secret
+from annotator_ops.secret import Secret
 from tests.studies import destroyed_at_the_end, free_port, well, write_study
 
 ITEMS = 60

@@ -68,7 +68,7 @@ def example(*, simulated: bool = False) -> JSONDict:
             "annotator": "boris",
             "item": "dialogue-3",
             "code": "altered-task",
-            "message": "Task dialogue-3 was changed in Label Studio: <u>text</u>.",
+            "message": "it was changed in Label Studio: <u>text</u>.",
         }
     ]
     findings += [

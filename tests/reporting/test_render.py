@@ -137,7 +137,7 @@ def test_it_says_what_a_reviewer_asks(read: Reader) -> None:
         "6 more have no value; they count as missing, never as a value.",
         "Krippendorff, Content Analysis, 4th ed., 2019",
         "200 resamples, seed 0",
-        "Task dialogue-3 was changed",
+        "Item dialogue-3: it was changed",
         "5 times “second annotation”: dialogue-1, dialogue-2, dialogue-3, dialogue-4, dialogue-5",
         "1 item lacks a judge’s score: left out",
         "2 on In character, 2 on Entertaining, 2 on Quality",

@@ -22,6 +22,8 @@ def test_numbers_are_rounded_here_and_only_for_the_eye() -> None:
     assert rounding.counted(3, "annotator") == "three annotators"
     assert rounding.counted(1, "criterion", "criteria") == "one criterion"
     assert rounding.counted(1200, "item") == "1,200 items"
+    assert rounding.number_of(1, "item") == "1 item"
+    assert rounding.number_of(1200, "criterion", "criteria") == "1,200 criteria"
     assert rounding.day(date(2026, 11, 2)) == "2 November 2026"
     times = {8.44: "8.4 s", 42.4: "42 s", 59.6: "1 min 00 s", 185: "3 min 05 s", 4320: "1 h 12 min"}
     assert {seconds: rounding.seconds(seconds) for seconds in times} == times
@@ -73,6 +75,15 @@ def test_one_line_per_criterion_for_the_terminal() -> None:
     assert "; ensemble rho 0." in lines["In character"].message
     assert (lines["Comment"].state, lines["Comment"].code) == ("skipped", "not-comparable")
     assert result.as_json()["schema"] == "annotator-ops/analysis@1"
+
+
+def test_counts_of_one_are_singular() -> None:
+    analysis = example()
+    analysis["data"] |= {"n_items": 1, "n_ratings": 1, "n_missing": 1, "n_judge_ratings": 1, "judges": ["gpt"]}
+    assert summarise("analyze", analysis).notes[0] == "three annotators, 1 item, 1 rating, one model judge"
+    lead = page(analysis).lead
+    assert "rated 1 item on" in lead and "giving 1 rating " in lead and "gave 1 score." in lead
+    assert "1 more has no value; it counts as missing" in lead
 
 
 def test_the_matrix_is_symmetric_and_empty_on_its_diagonal() -> None:

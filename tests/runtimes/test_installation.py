@@ -48,6 +48,13 @@ def imports(installation: Installation, name: str) -> bool:
     return subprocess.run([str(installation.python), "-c", f"import {name}"], check=False).returncode == 0
 
 
+def test_the_newest_version_is_the_last_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in ("1.9.2", "1.23.2", "1.23.10"):
+        (tmp_path / f"label-studio-{version}.lock").touch()
+    monkeypatch.setattr(module, "resource", lambda *_parts: tmp_path)
+    assert supported_versions() == ("1.9.2", "1.23.2", "1.23.10")
+
+
 def test_every_file_in_the_lock_has_its_hash_and_no_address() -> None:
     assert VERSION in supported_versions()
     text = lock_file(VERSION).read_text()

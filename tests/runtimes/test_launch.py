@@ -21,11 +21,12 @@ from typing import Any
 import httpx
 import pytest
 
-from annotator_ops.models import InstanceSpec, Secret, State
+from annotator_ops.models import InstanceSpec, State
 from annotator_ops.resources import resource
 from annotator_ops.runtimes.installation import Installation
 from annotator_ops.runtimes.process import ProcessRuntime
 from annotator_ops.runtimes.seed import DATABASE, Seed
+from annotator_ops.secret import Secret
 from annotator_ops.waiting import wait_until
 from tests.real import OPERATOR_EMAIL, free_port, make_spec, prepared_installation, wait_healthy
 

@@ -238,6 +238,25 @@ def test_a_level_is_inferred_by_a_rule_that_is_said(values: list[Value], kind: V
         assert infer("x", values, level=Level.NOMINAL).level is Level.NOMINAL
 
 
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ([3.0, 3.0], "Taken as ordinal: all values are 3."),
+        ([2.5, 2.5], "Taken as interval: the values are all 2.5."),
+        (
+            [1.0, 2.0, 3.0, 4.0, "a", "b", "c", "d"],
+            "4 of 8 values are no numbers: a, b, c and 1 more. The level is therefore taken as nominal.",
+        ),
+        ([1.0, "a", "b"], "Taken as nominal: the values are labels."),
+        ([1.0, 2.0, "x" * 40], f"1 of 3 values is no number: {'x' * 40}. The level is therefore taken as nominal."),
+    ],
+)
+def test_the_reason_for_a_level_reads_as_a_sentence(values: list[Value], why: str) -> None:
+    spec = infer("x", values)
+    assert spec.why == why
+    assert spec.warning == (why if "no number" in why else "")
+
+
 def test_sliders_are_put_in_bins_that_hold_everything() -> None:
     rows: dict[str, list[float | None]] = {rater: list(np.linspace(0, 100, 41)) for rater in ("anna", "boris")}
     spec = CriterionSpec("fluency", ValueKind.NUMBERS, Level.INTERVAL, "Declared.")

@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 import stat
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +24,7 @@ OLD = Path(__file__).parent / "old"
 
 
 def instance(annotator: str = "anna") -> Instance:
-    return Instance(
-        annotator, f"annotator-ops-x-{annotator}", "process", Target.RUNNING, Path("/data") / annotator, 9001, "1.23.2"
-    )
+    return Instance(annotator, f"annotator-ops-x-{annotator}", "process", Target.RUNNING, 9001, "1.23.2")
 
 
 def rating(value: Value | None, reason: str | None = None, item: str = "t1") -> Rating:
@@ -269,7 +268,7 @@ def test_every_version_of_an_annotation_stays(tmp_path: Path) -> None:
         assert store.put_parsed(first, seen(a="1", b="1"), "r") == Changes(new=2)
         assert store.put_parsed(first, seen(a="1", b="1"), "r") == Changes(), "the same again changes nothing"
         second = store.add_export("anna", b"[2]", "f")
-        assert store.put_parsed(second, seen(a="2", c="1"), "r") == Changes(new=1, changed=1, deleted=1)
+        assert store.put_parsed(second, seen(a="2", c="1"), "r") == Changes(1, 1, 1, deleted_items=("t1",))
         assert states(store) == {
             ("a", "1"): "changed",
             ("b", "1"): "deleted",
@@ -292,13 +291,14 @@ def test_every_version_of_an_annotation_stays(tmp_path: Path) -> None:
 def test_everything_read_can_be_made_again_from_raw(tmp_path: Path) -> None:
     readings = {b"[1]": seen(a="1", b="1"), b"[2]": seen(a="2"), b"[3]": replace(seen(a="2"), ratings=(rating(2.0),))}
 
-    def parse(content: bytes, export: Export) -> Parsed:
-        return readings[content]
-
     with Store(tmp_path) as store:
-        for content in readings:
-            export = store.add_export("anna", content, "f")
-            store.put_parsed(export, parse(content, export), "r")
+
+        def again() -> Iterator[tuple[Export, Parsed]]:
+            for export in store.exports("anna"):
+                yield export, readings[store.export_content(export.hash)]
+
+        for content, parsed in readings.items():
+            store.put_parsed(store.add_export("anna", content, "f"), parsed, "r")
         before = (store.ratings(), store.history("anna"))
         raw = sqlite3.connect(tmp_path / "study.sqlite3")
         for table in ("ratings", "annotation_history", "readings", "findings"):
@@ -306,7 +306,7 @@ def test_everything_read_can_be_made_again_from_raw(tmp_path: Path) -> None:
         raw.commit()
         raw.close()
         assert store.ratings() == ()
-        store.rebuild("anna", parse, "r")
+        store.rebuild("anna", again(), "r")
         assert (store.ratings(), store.history("anna")) == before
 
 
@@ -315,10 +315,55 @@ def test_a_rebuild_that_fails_changes_nothing(tmp_path: Path) -> None:
         export = store.add_export("anna", b"[1]", "f")
         store.put_parsed(export, replace(seen(a="1"), ratings=(rating(2.0),)), "r")
 
-        def fail(content: bytes, export: Export) -> Parsed:
+        def fail() -> Iterator[tuple[Export, Parsed]]:
+            yield export, seen(b="1")
             raise KeyError("broken")
 
         with pytest.raises(KeyError):
-            store.rebuild("anna", fail, "r")
+            store.rebuild("anna", fail(), "r")
         assert store.ratings() == (rating(2.0),)
         assert states(store) == {("a", "1"): "current"}
+
+
+# --- whose exports, of which instance, and a disk that fails ---------------------------------------------------------
+
+
+def test_whoever_was_collected_from_stays_known(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.put_instance(instance("zoe"))
+        store.add_export("ben", b"[1]", "f")
+        store.add_export("anna", b"[1]", "f")
+        store.add_export("anna", b"[2]", "f")
+        assert store.annotators() == ("anna", "ben")
+
+
+def test_which_instance_an_export_is_of_is_noted(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        one, two = (store.add_export("anna", content, "f") for content in (b"[1]", b"[2]"))
+        other = store.add_export("ben", b"[1]", "f")
+        store.note_instances({one.id: one.id, two.id: one.id, other.id: other.id})
+        assert store.instances_of_exports("anna") == {one.id: one.id, two.id: one.id}
+
+
+def test_what_an_earlier_instance_holds_is_not_deleted(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.put_parsed(store.add_export("anna", b"[1]", "f"), seen(a="1"), "r")
+        later = replace(seen(b="1"), elsewhere=seen(a="1").annotations)
+        assert store.put_parsed(store.add_export("anna", b"[2]", "f"), later, "r") == Changes(new=1)
+        assert states(store) == {("a", "1"): "current", ("b", "1"): "current"}
+
+
+def test_a_file_that_fails_later_is_said_in_words(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.set_meta("kept", "yes")
+        raw = sqlite3.connect(tmp_path / "study.sqlite3")
+        raw.execute("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'disk full'); END")
+        raw.execute("DROP TABLE comments")
+        raw.commit()
+        raw.close()
+        for failing in (lambda: store.audit("did", "anna"), store.comments):
+            with pytest.raises(OpsError) as caught:
+                failing()
+            assert caught.value.code == "store-unreadable"
+        store.set_meta("kept", "still")
+        assert store.get_meta("kept") == "still", "nothing is left open"

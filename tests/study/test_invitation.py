@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from annotator_ops.invitation import invitation
-from annotator_ops.models import Annotator, Secret
+from annotator_ops.models import Annotator
+from annotator_ops.secret import Secret
 from annotator_ops.study import load
 from tests.study.making import make
 

@@ -10,7 +10,7 @@ import pytest
 from annotator_ops.errors import StudyError
 from annotator_ops.steps.validate import validate as step
 from annotator_ops.validation import load_valid, validate
-from tests.study.making import CONFIG, make
+from tests.study.making import CONFIG, TASKS, make
 
 
 def only(path: Path) -> Any:
@@ -212,3 +212,26 @@ def test_everything_at_once(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert {"study.yaml:4", "config.xml:6", "tasks.jsonl:2"} <= {outcome.subject for outcome in result.outcomes}
     assert all(outcome.hint for outcome in result.outcomes)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("rater,item,criterion,value\ngpt,a,mood,Gut für Zürich\n".encode("latin-1"), "ratings-unreadable"),
+        (b"kind,rater,item,criterion,value\nhuman,anna,a,mood,OK\n", "judges-human"),
+    ],
+)
+def test_a_judges_file_that_cannot_be_used_hides_no_other_problem(tmp_path: Path, content: bytes, code: str) -> None:
+    (tmp_path / "judges.csv").write_bytes(content)
+    path = make(tmp_path, "judges: [judges.csv]\ntitle: xy\n")
+    _, problems = validate(path)
+    assert [(problem.code, problem.line) for problem in problems] == [("title-length", 5), (code, 4)]
+    assert "judges.csv" in problems[1].message
+    assert problems[1].hint
+
+
+def test_counts_of_one_are_singular(tmp_path: Path) -> None:
+    changes = {"annotators": [{"id": "anna"}], "criteria": [{"name": "stars", "level": "ordinal"}]}
+    result = step(make(tmp_path, changes, tasks=TASKS[:1]))
+    assert result.exit_code == 0
+    assert "1 task, 1 annotator, 1 criterion. Nothing" in result.outcomes[0].message

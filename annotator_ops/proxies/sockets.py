@@ -1,42 +1,14 @@
-"""Layer 3. Files and folders that only their owner may read."""
+"""Layer 3. The unix socket that Caddy takes its configuration from: where it is, and whether somebody listens."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import socket
-import stat
 from pathlib import Path
-
-from annotator_ops.errors import OpsError
 
 # The kernel takes 107 bytes and a zero for the name of a unix socket, and Caddy appends nothing to it.
 _LONGEST_SOCKET = 107
-
-
-def private_folder(path: Path) -> Path:
-    """Make a folder (0700) with its parents, and refuse one that somebody else owns or could change. Returns it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise OpsError(
-            f"{path} is not a folder of yours.",
-            hint="Remove it, or run the command as the user it belongs to.",
-            code="folder-not-private",
-        )
-    if found.st_mode & 0o077:
-        path.chmod(0o700)
-    return path
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable for its owner only from the first byte."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def socket_path(folder: Path) -> Path:

@@ -1,0 +1,111 @@
+"""Layer 2. Where a command may write its file: by its ending, never over an input or a file of another kind."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from annotator_ops.errors import OpsError
+from annotator_ops.tables import TableFormat
+
+_CSV_HEADER = re.compile(r"rater([,;\t])kind\1item\1")
+_REPORT_TITLE = b"annotation report</title>"
+_HEAD = 1 << 16
+_LONGEST_LINE = 1 << 26
+
+
+def check_target(target: Path, *, suffixes: Sequence[str], inputs: Iterable[Path] = ()) -> None:
+    """Refuse a target that ends in none of `suffixes`, that is a folder, or that is one of the command's inputs.
+
+    Raises OpsError: "wrong-suffix", "not-writable", "would-overwrite".
+    """
+    if target.suffix.lower() not in suffixes:
+        what = "is a folder" if target.is_dir() else f"does not end in {' or '.join(suffixes)}"
+        example = target / f"result{suffixes[0]}" if target.is_dir() else target.with_suffix(suffixes[0])
+        raise OpsError(
+            f"{target} {what}, so nothing was written to it.",
+            hint=f"Name a file that ends in {' or '.join(suffixes)}, such as {example}.",
+            code="wrong-suffix",
+        )
+    if target.is_dir():
+        raise OpsError(
+            f"{target} is a folder, so it cannot be written as a file.",
+            hint="Name another file with --output.",
+            code="not-writable",
+        )
+    for each in inputs:
+        if _same(target, each):
+            raise OpsError(
+                f"{target} is an input of this command; writing to it would destroy it.",
+                hint="Name another file with --output.",
+                code="would-overwrite",
+            )
+
+
+def check_export_target(target: Path, *, form: TableFormat, inputs: Iterable[Path] = ()) -> None:
+    """`check_target` for a table in `form`; what stands there already must be a table that `ops export` wrote."""
+    check_target(target, suffixes=(f".{form}",), inputs=inputs)
+    if _holds_something(target) and not _is_export(target, form):
+        raise _other_kind(target, "table that `ops export` wrote")
+
+
+def check_report_target(target: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """`check_target` for a page, and for its data beside it; a page that stands there must be a report of ours."""
+    inputs = tuple(inputs)
+    check_target(target, suffixes=(".html", ".htm"), inputs=inputs)
+    check_target(target.with_suffix(".analysis.json"), suffixes=(".json",), inputs=inputs)
+    if _holds_something(target) and _REPORT_TITLE not in _head(target):
+        raise _other_kind(target, "report that `ops report` wrote")
+
+
+def _same(target: Path, given: Path) -> bool:
+    try:
+        return target.samefile(given)
+    except OSError:  # one of them is not there
+        return target.resolve() == given.resolve()
+
+
+def _holds_something(target: Path) -> bool:
+    try:
+        return target.stat().st_size > 0
+    except OSError:  # not there, or not to be seen: writing says which
+        return False
+
+
+def _other_kind(target: Path, ours: str) -> OpsError:
+    return OpsError(
+        f"{target} exists and is no {ours}, so it was not overwritten.",
+        hint="Name another file with --output, or move that one away.",
+        code="would-overwrite",
+    )
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""
+
+
+def _is_export(path: Path, form: TableFormat) -> bool:
+    """Whether the file begins as every export in this form does, tidy or wide."""
+    if form == "parquet":
+        import pyarrow
+        from pyarrow import parquet
+
+        try:
+            return list(parquet.read_schema(path).names[:3]) == ["rater", "kind", "item"]
+        except (pyarrow.ArrowException, OSError):
+            return False
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_LINE).decode("utf-8-sig")
+        if form == "csv":
+            return _CSV_HEADER.match(line) is not None
+        first = json.loads(line)
+    except (OSError, ValueError):
+        return False
+    return isinstance(first, dict) and first.keys() >= {"rater", "kind", "item"}
