@@ -93,7 +93,7 @@ def sign_up(port: int, token: str) -> None:
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         link = http.get("/api/invite", headers=headers).json()["invite_url"]
         page = http.get(link)
-        http.post(
+        signed_up = http.post(
             link,
             data={
                 "csrfmiddlewaretoken": page.cookies["csrftoken"],
@@ -101,7 +101,8 @@ def sign_up(port: int, token: str) -> None:
                 "password": secrets.token_urlsafe(12),
                 "allow_newsletters": "false",
             },
-        ).raise_for_status()
+        )
+        assert signed_up.status_code == 302, "the sign-up form leads on to the home page"
 
 
 def by_hand(installation: Installation, scratch: Path, study: Path, annotators: int) -> float:
