@@ -191,7 +191,7 @@ def _plan_one(
     elif instance.project_hash != project_hash(wanted.study):
         act(Do.PROJECT, "the label config, title or instructions have changed")
     if instance is None or instance.tasks_hash is None:
-        act(Do.TASKS, f"{len(wanted.study.tasks)} tasks have not been imported yet")
+        act(Do.TASKS, f"tasks not imported yet: {len(wanted.study.tasks)}")
     elif instance.tasks_hash != tasks_hash(wanted.study, annotator.id):
         act(Do.TASKS, "the tasks have changed")
     if not actions:

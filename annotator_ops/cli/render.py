@@ -13,6 +13,8 @@ from rich.table import Table
 
 from annotator_ops.models import StepResult
 
+# A longer subject, such as a path, pushes only its own line to the right.
+_LONGEST_SUBJECT = 28
 _MARKS = {"ok": "[green]✓[/]", "skipped": "[dim]–[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
 
 
@@ -31,7 +33,7 @@ def render(result: StepResult) -> None:
 
 
 def _outcomes(console: Console, result: StepResult) -> None:
-    width = max((len(outcome.subject) for outcome in result.outcomes), default=0)
+    width = min(max((len(outcome.subject) for outcome in result.outcomes), default=0), _LONGEST_SUBJECT)
     for outcome in result.outcomes:
         subject = escape(outcome.subject.ljust(width))
         console.print(f"{_MARKS[outcome.state]} {subject}  {escape(outcome.message)}")
@@ -41,7 +43,7 @@ def _outcomes(console: Console, result: StepResult) -> None:
 
 def _provision(console: Console, result: StepResult) -> None:
     urls = {row["annotator"]: row["url"] for row in result.data.get("instances", ())}
-    width = max((len(outcome.subject) for outcome in result.outcomes), default=0)
+    width = min(max((len(outcome.subject) for outcome in result.outcomes), default=0), _LONGEST_SUBJECT)
     for outcome in result.outcomes:
         where = f"  {urls.get(outcome.subject) or ''}" if outcome.state == "ok" else ""
         console.print(

@@ -195,7 +195,7 @@ def _bring_up(bench: Workbench, annotator: Annotator, actions: list[Action]) -> 
         return Outcome(
             annotator.id,
             "warning",
-            f"ready to label, but {len(altered)} tasks are there with another content: {', '.join(altered[:5])}",
+            f"ready to label; tasks there with another content ({len(altered)}): {', '.join(altered[:5])}",
             code="tasks-altered",
             hint="What is imported is never changed under an annotator; give a changed task a new id.",
         )
@@ -304,7 +304,7 @@ def _equip(bench: Workbench, annotator: Annotator, instance: Instance) -> tuple[
             )
             instance = _save(bench, replace(instance, project_id=project, project_hash=project_hash(study)))
         if instance.project_id is not None and instance.tasks_hash != tasks_hash(study, annotator.id):
-            bench.board.update(annotator.id, f"importing {len(study.tasks)} tasks", 0.85)
+            bench.board.update(annotator.id, f"importing tasks ({len(study.tasks)})", 0.85)
             altered = client.import_tasks(instance.project_id, order_for(study, annotator.id)).altered
             _save(bench, replace(instance, tasks_hash=tasks_hash(study, annotator.id)))
     return altered
