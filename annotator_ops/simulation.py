@@ -64,8 +64,8 @@ class Character:
         name = criterion.name if criterion else control.name
         common = self.quality.get((item, name))
         if common is None:
-            common = random.Random(f"{self.seed}/worth/{item}/{name}").random()  # noqa: S311
-        bias = random.Random(f"{self.seed}/bias/{self.annotator}/{name}").gauss(0, _BIAS)  # noqa: S311
+            common = random.Random(f"{self.seed}/worth/{item}/{name}").random()  # noqa: S311 - play
+        bias = random.Random(f"{self.seed}/bias/{self.annotator}/{name}").gauss(0, _BIAS)  # noqa: S311 - play
         return min(1.0, max(0.0, common + bias + dice.gauss(0, _NOISE)))
 
 

@@ -72,7 +72,8 @@ def settings_of(spec: InstanceSpec, program: Program) -> str:
         **{name: secret.reveal() for name, secret in spec.secrets.items()},
         "LABEL_STUDIO_BASE_DATA_DIR": DATA,
     }
-    settings = {"environment": environment, "host": "0.0.0.0", "port": INNER_PORT, "migrations": program.migrations}  # noqa: S104
+    everywhere = "0.0.0.0"  # noqa: S104 - inside the container; outside, the port is published on the loopback only
+    settings = {"environment": environment, "host": everywhere, "port": INNER_PORT, "migrations": program.migrations}
     return json.dumps(settings, sort_keys=True)
 
 
@@ -81,7 +82,7 @@ def confined(owner: Owner, walls: Walls, limits: Limits) -> JSONDict:
     options: JSONDict = {
         "user": str(owner),
         "read_only": True,
-        "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=256m,mode=1777"},  # noqa: S108
+        "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=256m,mode=1777"},  # noqa: S108 - the container's own
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true", f"seccomp={walls.seccomp}"],
         "init": True,
@@ -91,7 +92,7 @@ def confined(owner: Owner, walls: Walls, limits: Limits) -> JSONDict:
         "ulimits": [Ulimit(name="core", soft=0, hard=0)],  # a core dump would hold the secret key
         "network": walls.network,
         "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": "5m", "max-file": "2"}),
-        "environment": {"HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8"},  # noqa: S108
+        "environment": {"HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8"},  # noqa: S108 - the container's own
         "working_dir": DATA,
     }
     if limits.cpus is not None:

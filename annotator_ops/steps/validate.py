@@ -6,6 +6,7 @@ from pathlib import Path
 
 from annotator_ops.labeling import criteria_of
 from annotator_ops.models import Outcome, StepResult
+from annotator_ops.reporting.rounding import number_of
 from annotator_ops.validation import validate as find_problems
 
 
@@ -25,11 +26,11 @@ def validate(path: Path) -> StepResult:
     if study is None or problems:
         return StepResult("validate", outcomes, {"study": study.name if study else None})
     criteria = criteria_of(study)
-    who = _number_of(len(study.annotators), "annotator", "annotators")
+    who = number_of(len(study.annotators), "annotator")
     if not study.annotators:
         who = "annotators to be given with --annotators N"
-    tasks = _number_of(len(study.tasks), "task", "tasks")
-    rated = _number_of(len(criteria), "criterion", "criteria")
+    tasks = number_of(len(study.tasks), "task")
+    rated = number_of(len(criteria), "criterion", "criteria")
     summary = Outcome(
         subject=path.name,
         state="ok",
@@ -43,7 +44,3 @@ def validate(path: Path) -> StepResult:
     }
     notes = () if study.criteria else ("The study names no criteria: each control counts as one, at its usual level.",)
     return StepResult("validate", (summary,), data, notes)
-
-
-def _number_of(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
