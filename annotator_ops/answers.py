@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from annotator_ops.labeling import Control
-from annotator_ops.models import Criterion, JSONDict, Level, Value
+from annotator_ops.measures import Value
+from annotator_ops.models import Criterion, JSONDict, Level
 from annotator_ops.ratings import NUMBER
 
 _IMAGE = ("original_width", "original_height", "image_rotation", "item_index")

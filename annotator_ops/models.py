@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,8 @@ RuntimeKind = Literal["process", "docker"]
 Routing = Literal["subdomain", "path"]
 RaterKind = Literal["human", "judge"]
 Language = Literal["en", "ru"]
+Sandbox = Literal["required", "available"]
+Start = Literal["warm", "ordinary"]
 JSONDict = dict[str, Any]
 
 
@@ -71,19 +72,28 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one instance may use. `memory` in bytes; `cpus` None means no limit."""
+    """What one instance may use. `memory` in bytes; `cpus` None means no limit.
+
+    `sandbox`: "available" puts up every wall that this machine has, "required" refuses to start with less than all.
+    """
 
     memory: int = 1024**3
     processes: int = 128
     cpus: float | None = None
+    sandbox: Sandbox = "available"
 
 
 @dataclass(frozen=True, slots=True)
 class LabelStudioChoice:
-    """Which Label Studio to run: a version, or for the Docker runtime an image of the user's own."""
+    """Which Label Studio to run: a version, or for the Docker runtime an image of the user's own.
+
+    `start` is for processes: "warm" forks instances from one that has loaded its modules, "ordinary" lets each load its
+    own. What runs then is the same.
+    """
 
     version: str
     image: str | None = None
+    start: Start = "warm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +183,7 @@ class InstanceSpec:
                 "environment": dict(self.environment),
                 "version": self.label_studio.version,
                 "image": self.label_studio.image,
-                "limits": [self.limits.memory, self.limits.processes, self.limits.cpus],
+                "limits": [self.limits.memory, self.limits.processes, self.limits.cpus, self.limits.sandbox],
             }
         )
 
@@ -188,8 +198,21 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Wall:
+    """One wall around an instance: what it is called, whether it is in force, and by what, or why not."""
+
+    name: str
+    in_force: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """One instance as its runtime sees it now. `memory` in bytes (resident), None when not running or not known."""
+    """One instance as its runtime sees it now.
+
+    `memory`: bytes that it does not share with others, None when not running or not known. `walls`: what keeps it from
+    everything else, None where that is not known. `note`: what the coordinator should know of how it was started.
+    """
 
     annotator: str
     state: State
@@ -198,7 +221,9 @@ class Observation:
     directory: Path | None = None
     spec_hash: str | None = None
     memory: int | None = None
+    walls: tuple[Wall, ...] | None = None
     detail: str = ""
+    note: str = ""
 
 
 class Target(StrEnum):
@@ -249,7 +274,8 @@ class Credentials:
 class Route:
     """One annotator's way through the proxy. `host_label` is the host name's first label or the path's last part.
 
-    `paused`: the instance was stopped on purpose, and the annotator is told so.
+    `paused`: the instance was stopped on purpose, and the annotator is told so. `static`: the folder of the files
+    that the proxy answers itself (`/dm/x.js` is `dm/x.js` in it; no links); None leaves all to the instance.
     """
 
     annotator: str
@@ -257,69 +283,7 @@ class Route:
     upstream: str
     project_id: int | None = None
     paused: bool = False
-
-
-# --- ratings ---------------------------------------------------------------------------------------------------------
-
-# A number, a label, a tuple of labels (multi-label), or a tuple of regions as plain JSON objects (spans, boxes).
-Value = float | str | tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rating:
-    """What one rater said of one item on one criterion. Humans and judges write the same record.
-
-    `value` None is missing, and `reason` says why (a code: "skipped", "empty", "draft", "invalid", "refused", …).
-    `seconds` is the time spent on the whole task. `source` is where it came from: the hash of a raw export, or a file.
-    """
-
-    rater: str
-    kind: RaterKind
-    item: str
-    criterion: str
-    value: Value | None
-    reason: str | None = None
-    created_at: datetime | None = None
-    seconds: float | None = None
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a statistic has no value: a stable code and a sentence."""
-
-    code: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A statistic: a value (never rounded, never NaN) or None with a reason.
-
-    `low` and `high` bound the interval at `confidence` (a proportion such as 0.95), made by `method`.
-    """
-
-    value: float | None
-    reason: Reason | None = None
-    low: float | None = None
-    high: float | None = None
-    confidence: float | None = None
-    method: str = ""
-    n_items: int = 0
-    n_raters: int = 0
-
-    def as_json(self) -> JSONDict:
-        return {
-            "value": self.value,
-            "low": self.low,
-            "high": self.high,
-            "confidence": self.confidence,
-            "method": self.method,
-            "reason": self.reason.sentence if self.reason else None,
-            "reason_code": self.reason.code if self.reason else None,
-            "n_items": self.n_items,
-            "n_raters": self.n_raters,
-        }
+    static: Path | None = None
 
 
 # --- what a step says ------------------------------------------------------------------------------------------------

@@ -199,8 +199,11 @@ def _plan_one(
     return actions
 
 
-def routes(recorded: Mapping[str, Instance]) -> tuple[Route, ...]:
-    """The complete route set, sorted by annotator; those stopped on purpose are told that it is paused."""
+def routes(recorded: Mapping[str, Instance], static: Mapping[str, Path | None]) -> tuple[Route, ...]:
+    """The complete route set, sorted by annotator; those stopped on purpose are told that it is paused.
+
+    `static` has, by annotator, the folder of front-end files that the proxy can serve for them.
+    """
     return tuple(
         Route(
             annotator=name,
@@ -208,6 +211,7 @@ def routes(recorded: Mapping[str, Instance]) -> tuple[Route, ...]:
             upstream=f"127.0.0.1:{instance.port}",
             project_id=instance.project_id,
             paused=instance.target is not Target.RUNNING,
+            static=static.get(name),
         )
         for name, instance in sorted(recorded.items())
     )

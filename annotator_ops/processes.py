@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,12 +61,14 @@ class ProcessIdentity:
 
     @property
     def memory(self) -> int | None:
-        """Resident bytes, or None where they cannot be read."""
+        """Bytes that the process shares with no other, which would be free without it; None where not known."""
         try:
-            pages = int((_PROC / str(self.pid) / "statm").read_text().split()[1])
+            lines = (_PROC / str(self.pid) / "smaps_rollup").read_text().splitlines()
         except OSError:
             return None
-        return pages * resource.getpagesize()
+        if not lines:  # it has ended, and was not waited for yet
+            return None
+        return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_", "Swap:"))) * 1024
 
     def signal(self, number: int) -> None:
         """Send a signal if this very process still runs. Raises PermissionError where that is not allowed."""

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from annotator_ops.errors import OpsError, Problem
-from annotator_ops.models import RaterKind, Rating, Value
+from annotator_ops.measures import Rating, Value
+from annotator_ops.models import RaterKind
 
 COLUMNS = ("rater", "kind", "item", "criterion", "value", "reason", "seconds", "created_at", "source")
 REQUIRED = ("rater", "item", "criterion", "value")

@@ -33,7 +33,8 @@ from typing import Any, TypeVar
 from annotator_ops.answers import AnswerError, read_answer, read_text
 from annotator_ops.errors import OpsError
 from annotator_ops.labeling import Control, LabelConfig, criteria_of, parse
-from annotator_ops.models import Criterion, JSONDict, Level, Rating, Study, Task, Value, content_hash
+from annotator_ops.measures import Rating, Value
+from annotator_ops.models import Criterion, JSONDict, Level, Study, Task, content_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,13 +142,20 @@ def _assemble(shape: StudyShape, document: Document, *, path: Path, complete: bo
         ),
         judges=judges,
         runtime=shape.runtime,
-        label_studio=LabelStudioChoice(version=shape.label_studio.version, image=shape.label_studio.image),
+        label_studio=LabelStudioChoice(
+            version=shape.label_studio.version, image=shape.label_studio.image, start=shape.label_studio.start
+        ),
         proxy=ProxySettings(
             port=shape.proxy.port,
             public_url=shape.proxy.public_url.rstrip("/") if shape.proxy.public_url else None,
             routing=shape.proxy.routing,
         ),
-        limits=Limits(memory=shape.limits.memory, processes=shape.limits.processes, cpus=shape.limits.cpus),
+        limits=Limits(
+            memory=shape.limits.memory,
+            processes=shape.limits.processes,
+            cpus=shape.limits.cpus,
+            sandbox=shape.limits.sandbox,
+        ),
         language=shape.language,
         simulated=shape.simulated,
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from annotator_ops.errors import Problem
-from annotator_ops.models import Level
+from annotator_ops.models import Level, Sandbox, Start
 from annotator_ops.study_yaml import Document, Path
 
 LABEL_STUDIO_VERSION = "1.23.2"
@@ -100,6 +100,7 @@ class JudgeShape(Shape):
 class LabelStudioShape(Shape):
     version: Annotated[str, AfterValidator(_version)] = LABEL_STUDIO_VERSION
     image: Text | None = None
+    start: Start = "warm"
 
 
 class ProxyShape(Shape):
@@ -112,6 +113,7 @@ class LimitsShape(Shape):
     memory: Annotated[int, BeforeValidator(_size)] = 1024**3
     processes: int = Field(default=128, ge=16, le=100_000)
     cpus: float | None = Field(default=None, gt=0, le=1024)
+    sandbox: Sandbox = "available"
 
 
 class StudyShape(Shape):

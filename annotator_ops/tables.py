@@ -15,7 +15,8 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from annotator_ops.models import JSONDict, Rating, Value
+from annotator_ops.measures import Rating, Value
+from annotator_ops.models import JSONDict
 from annotator_ops.ratings import COLUMNS, NUMBER
 from annotator_ops.results import Comment
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from annotator_ops.environment import public_environment
 from annotator_ops.errors import OpsError
 from annotator_ops.models import InstanceSpec, LabelStudioChoice, Limits
+from annotator_ops.runtimes import Runtime
 from annotator_ops.runtimes.installation import Installation
 from annotator_ops.runtimes.process import ProcessRuntime
 from annotator_ops.runtimes.seed import Seed
@@ -23,6 +25,7 @@ from annotator_ops.secret import Secret
 from annotator_ops.waiting import wait_until
 
 VERSION = "1.23.2"
+Way = Literal["warm", "ordinary", "docker"]
 OPERATOR_EMAIL = "operator@example.org"
 
 
@@ -110,7 +113,7 @@ def make_spec(
         secrets={
             "SECRET_KEY": Secret(secrets.token_urlsafe(48)),
             "LABEL_STUDIO_USERNAME": Secret(OPERATOR_EMAIL),
-            "LABEL_STUDIO_PASSWORD": Secret(secrets.token_urlsafe(16)),
+            "LABEL_STUDIO_PASSWORD": Secret(secrets.token_urlsafe(24)),
             "LABEL_STUDIO_USER_TOKEN": Secret(secrets.token_hex(20)),
         },
         label_studio=LabelStudioChoice(VERSION),
@@ -119,14 +122,41 @@ def make_spec(
 
 
 @contextmanager
+def _runtime(way: Way, directory: Path) -> Iterator[Runtime]:
+    if way != "docker":
+        yield ProcessRuntime("tests", directory, prepared_installation(), warm=way == "warm")
+        return
+    from annotator_ops.runtimes.docker import DockerRuntime
+    from annotator_ops.runtimes.docker_engine import engine_answers
+    from tests.conftest import need
+
+    answers, why = engine_answers()
+    need(answers, f"a Docker Engine ({why})")
+    runtime = DockerRuntime(f"tests-{secrets.token_hex(3)}", directory)
+    try:
+        runtime.prepare(LabelStudioChoice(VERSION), lambda _sentence, _done: None)
+        yield runtime
+    finally:
+        runtime.close()
+
+
+@contextmanager
 def real_instance(
-    directory: Path, *, public_url: str | None = None, environment: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    public_url: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    way: Way = "warm",
 ) -> Iterator[RealInstance]:
     """One Label Studio in `directory` until the block ends; installs it on first use (a minute)."""
-    runtime = ProcessRuntime("tests", directory, prepared_installation())
-    spec = make_spec(directory / "anna", public_url=public_url, environment=environment)
-    runtime.seed(spec)
-    runtime.start(spec)
+    with _runtime(way, directory) as runtime:
+        spec = make_spec(directory / "anna", public_url=public_url, environment=environment)
+        runtime.seed(spec)
+        runtime.start(spec)
+        yield from _served(runtime, spec)
+
+
+def _served(runtime: Runtime, spec: InstanceSpec) -> Iterator[RealInstance]:
     try:
         try:
             wait_healthy(spec.port)

@@ -12,11 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from annotator_ops.steps.init import init
 
 OPS = Path(sys.executable).parent / "ops"
+
+# Each way to run a Label Studio, as keys of a study file; as parameters of a test, with what it needs.
+WAYS: dict[str, dict[str, Any]] = {
+    "warm": {"runtime": "process"},
+    "ordinary": {"runtime": "process", "label_studio": {"start": "ordinary"}},
+    "docker": {"runtime": "docker"},
+}
+EVERY_WAY = [pytest.param(way, marks=[pytest.mark.docker] if way == "docker" else [], id=way) for way in WAYS]
 
 
 def free_port() -> int:

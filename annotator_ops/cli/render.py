@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -77,7 +77,7 @@ def _status(console: Console, result: StepResult) -> None:
 
 _PIPED_WIDTH = 160
 _WIDE = 110
-_ONLY_WIDE = {"memory", "disk", "address"}
+_ONLY_WIDE = {"memory", "disk", "walls", "address"}
 _STATUS_COLUMNS: tuple[tuple[str, Any], ...] = (
     ("annotator", "left"),
     ("state", "left"),
@@ -88,6 +88,7 @@ _STATUS_COLUMNS: tuple[tuple[str, Any], ...] = (
     ("last activity", "left"),
     ("memory", "right"),
     ("disk", "right"),
+    ("walls", "right"),
     ("address", "left"),
 )
 
@@ -106,6 +107,7 @@ def _status_cells(row: Mapping[str, Any]) -> list[str]:
         _ago(row["last_activity"]),
         _megabytes(row["memory"]),
         _megabytes(row["disk"]),
+        _walls(row["walls"]),
         escape(row["url"] or "–"),
     ]
 
@@ -116,6 +118,14 @@ def _cell(value: Any) -> str:
 
 def _megabytes(size: int | None) -> str:
     return "–" if size is None else f"{size / 1e6:.0f} MB"
+
+
+def _walls(walls: Sequence[Mapping[str, Any]] | None) -> str:
+    """How many of the walls are in force; the notes below the table name those that are not."""
+    if walls is None:
+        return "–"
+    standing = sum(bool(wall["in_force"]) for wall in walls)
+    return "all" if standing == len(walls) else f"[yellow]{standing} of {len(walls)}[/]"
 
 
 def _ago(moment: str | None) -> str:

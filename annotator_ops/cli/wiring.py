@@ -137,7 +137,8 @@ def build_runtime(
         return runtime
     from annotator_ops.runtimes.process import ProcessRuntime
 
-    return ProcessRuntime(identity, folder, Installation(study_file.user_home(), choice.version))
+    installation = Installation(study_file.user_home(), choice.version)
+    return ProcessRuntime(identity, folder, installation, warm=choice.start == "warm")
 
 
 def require_annotators(study: Study) -> None:

@@ -6,5 +6,6 @@ takes more than a second to import; what makes or changes a project goes through
 
 from annotator_ops.labelstudio.client import LabelStudio
 from annotator_ops.labelstudio.records import ImportResult, ProjectProgress, ProjectSettings
+from annotator_ops.labelstudio.transport import load_sdk
 
-__all__ = ["ImportResult", "LabelStudio", "ProjectProgress", "ProjectSettings"]
+__all__ = ["ImportResult", "LabelStudio", "ProjectProgress", "ProjectSettings", "load_sdk"]

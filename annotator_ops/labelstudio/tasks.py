@@ -45,13 +45,13 @@ def import_missing(transport: Transport, project_id: int, wanted: Sequence[Task]
     ids = {task.id for task in wanted}
     there, removed = _without_copies(transport, project_id, ids)
     missing = [task for task in {task.id: task for task in wanted}.values() if task.id not in there]
-    for chunk in _chunks(missing):
-        request: Any = [{"data": dict(task.data)} for task in chunk]
-        with transport.changing(f"import {len(chunk)} tasks") as options:
-            transport.sdk.projects.import_tasks(id=project_id, request=request, request_options=options)
-    if missing:
+    # Label Studio answers when all is written, and says how many it took: looking again would cost more than importing.
+    confirmed = [_import(transport, project_id, chunk) for chunk in _chunks(missing)]
+    if not all(confirmed):
         there, more = _without_copies(transport, project_id, ids)
         removed += more
+    else:
+        there |= {task.id: [{"data": dict(task.data)}] for task in missing}
     absent = [task.id for task in wanted if task.id not in there]
     twice = [task.id for task in wanted if len(there.get(task.id, ())) > 1]
     if absent:
@@ -70,6 +70,14 @@ def import_missing(transport: Transport, project_id: int, wanted: Sequence[Task]
         )
     altered = tuple(task.id for task in wanted if content_hash(there[task.id][0]["data"]) != task.hash)
     return ImportResult(added=len(missing), already=len(wanted) - len(missing), altered=altered, removed=removed)
+
+
+def _import(transport: Transport, project_id: int, chunk: Sequence[Task]) -> bool:
+    """Send tasks; whether the answer says that exactly these are in the project now."""
+    request: Any = [{"data": dict(task.data)} for task in chunk]
+    with transport.changing(f"import {len(chunk)} tasks") as options:
+        answer = transport.sdk.projects.import_tasks(id=project_id, request=request, request_options=options)
+    return getattr(answer, "task_count", None) == len(chunk)
 
 
 def _chunks(tasks: Sequence[Task]) -> Iterator[list[Task]]:

@@ -29,6 +29,14 @@ def _trust(base_url: str) -> ssl.SSLContext | bool:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if base_url.startswith("http://") else True
 
 
+def load_sdk() -> None:
+    """Import Label Studio's SDK now, e.g. while an instance starts, rather than when the first write needs it."""
+    from label_studio_sdk import LabelStudio as Sdk
+    from label_studio_sdk.core import api_error
+
+    _ = Sdk, api_error
+
+
 class Transport:
     """Requests to one instance as its operator. Only GET is repeated after a failure: a write might have happened."""
 

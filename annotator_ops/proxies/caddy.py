@@ -34,8 +34,8 @@ from annotator_ops.proxies.caddy_config import (
     owns_https,
     prefix_of,
 )
-from annotator_ops.proxies.sockets import listened_to, socket_path
 from annotator_ops.resources import resource
+from annotator_ops.sockets import listened_to, socket_path
 from annotator_ops.waiting import WaitTimeout, wait_until
 
 # Before 2.11.3 Caddy evaluated placeholders inside the address that the gate's patterns are matched against.

@@ -13,6 +13,7 @@ from annotator_ops.addresses import PATH_PREFIX
 from annotator_ops.gate import KEEPABLE, STRIPPED_HEADERS, TIPS, gates
 from annotator_ops.models import JSONDict, Route
 from annotator_ops.proxies import ProxyPlan
+from annotator_ops.proxies.static_files import serve_files
 
 # Answered by the proxy itself on every annotator's address, so that "the proxy serves it" needs no instance.
 READY_PATH = "/.annotator-ops/ready"
@@ -186,6 +187,8 @@ def _through(plan: ProxyPlan, route: Route, prefix: str) -> JSONDict:
     ]
     if prefix:
         handle.append({"handler": "rewrite", "strip_path_prefix": prefix})
+    if route.static is not None:
+        handle += serve_files(route.static)
     return {"match": match, "handle": [*handle, proxy], "terminal": True}
 
 
@@ -212,11 +215,14 @@ _SAFE_HEADERS: JSONDict = {
     "delete": ["Server", "Via"],
 }
 
+# A day and no longer: most of these addresses stay the same when a new version changes what is there (`main.js`, and
+# the parts that it loads). Afterwards the browser asks by ETag; a 304 of Caddy's costs a millisecond and no Python.
 _KEEP: JSONDict = {
     "handler": "headers",
     "response": {
         "require": {"status_code": [200]},
-        "set": {"Cache-Control": [f"private, max-age={_KEEP_SECONDS}"]},
+        # Label Studio says that its files depend on the cookie, and renews that at every answer: nothing would be kept.
+        "set": {"Cache-Control": [f"private, max-age={_KEEP_SECONDS}"], "Vary": ["Accept-Encoding"]},
     },
 }
 

@@ -13,7 +13,8 @@ from typing import Protocol
 from annotator_ops import __version__
 from annotator_ops.errors import OpsError
 from annotator_ops.labeling import LabelConfig, criteria_of, parse
-from annotator_ops.models import Criterion, Level, Rating, Study
+from annotator_ops.measures import Rating
+from annotator_ops.models import Criterion, Level, Study
 from annotator_ops.ratings import read_judges, read_ratings
 from annotator_ops.results import Comment, Finding
 from annotator_ops.stats.analysis import Analysis, Provenance, analyze

@@ -22,6 +22,14 @@ class Runtime(Protocol):
         """Make sure that instances can be started: installation or image, and the seed database. Idempotent."""
         ...
 
+    def static_files(self, choice: LabelStudioChoice) -> Path | None:
+        """The folder of this Label Studio's front-end files on this machine, once prepared. None: ask the instance.
+
+        `/dm/x.js` is `dm/x.js` in it, perhaps with a compressed `dm/x.js.gz` beside it; there are no links.
+        Never raises for an engine that does not answer: an instance can always serve its files itself.
+        """
+        ...
+
     def seed(self, spec: InstanceSpec) -> None:
         """Give a new instance its data directory with a copy of the seed database. Does nothing where one exists."""
         ...

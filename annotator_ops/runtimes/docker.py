@@ -22,12 +22,13 @@ from annotator_ops.resources import resource
 from annotator_ops.runtimes import Progress
 from annotator_ops.runtimes import docker_container as labels
 from annotator_ops.runtimes.docker_claim import claim_for
-from annotator_ops.runtimes.docker_container import Owner, Walls, container_options, network_name
+from annotator_ops.runtimes.docker_container import Walls, container_options, network_name
 from annotator_ops.runtimes.docker_engine import connect, in_words, port_taken
-from annotator_ops.runtimes.docker_files import give, not_owned_by, put_database, write_settings
+from annotator_ops.runtimes.docker_files import put_database, write_settings
 from annotator_ops.runtimes.docker_images import Images, Ready
 from annotator_ops.runtimes.docker_memory import memory_of
 from annotator_ops.runtimes.docker_network import StudyNetwork
+from annotator_ops.runtimes.owner import Owner, give, not_owned_by
 
 if TYPE_CHECKING:
     import docker
@@ -93,6 +94,13 @@ class DockerRuntime:
     def prepare_image(self, choice: LabelStudioChoice, progress: Progress) -> Ready:
         """The same, and what was found: the program, its Label Studio's version, its seed database."""
         return self._images.prepare(choice, progress, ca_bundle=self._ca_bundle)
+
+    def static_files(self, choice: LabelStudioChoice) -> Path | None:
+        """Those of our image; one that is not ours serves its files itself."""
+        try:
+            return self._images.static_files(choice)
+        except OpsError:
+            return None
 
     def seed(self, spec: InstanceSpec) -> None:
         """Copy the image's seed database into a new data directory that belongs to the container's user.
@@ -248,6 +256,7 @@ def _observation(row: dict[str, Any]) -> Observation:
         directory=Path(directory) if directory else None,
         spec_hash=said.get(labels.SPEC),
         memory=memory_of(row["Id"]) if state is State.RUNNING else None,
+        walls=labels.WALLS,
         detail=str(row["Status"]),
     )
 

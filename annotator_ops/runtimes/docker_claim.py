@@ -10,9 +10,10 @@ from docker.errors import ImageNotFound
 
 from annotator_ops.errors import OpsError
 from annotator_ops.models import JSONDict
-from annotator_ops.runtimes.docker_container import Owner, bound
+from annotator_ops.runtimes.docker_container import bound
 from annotator_ops.runtimes.docker_engine import in_words
 from annotator_ops.runtimes.image import LOCAL_BASE, REGISTRY_BASE, REPOSITORY
+from annotator_ops.runtimes.owner import Owner
 
 _INSIDE = "/claimed"
 _DEADLINE = 600

@@ -10,8 +10,9 @@ from typing import Any
 
 from docker.types import LogConfig, Mount, Ulimit
 
-from annotator_ops.models import InstanceSpec, JSONDict, Limits, content_hash
+from annotator_ops.models import InstanceSpec, JSONDict, Limits, Wall, content_hash
 from annotator_ops.naming import resource_name
+from annotator_ops.runtimes.owner import Owner
 
 STUDY = "annotator-ops.study"
 ANNOTATOR = "annotator-ops.annotator"
@@ -24,17 +25,6 @@ INNER_PORT = 8080
 DATA = "/data"
 SETTINGS = "/run/annotator-ops/settings.json"
 _SECOND = 1_000_000_000  # the engine counts in nanoseconds
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The user and group that a container runs as, and that own its data."""
-
-    uid: int
-    gid: int
-
-    def __str__(self) -> str:
-        return f"{self.uid}:{self.gid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +48,18 @@ class Walls:
 
     network: str
     seccomp: str
+
+
+# What every container of ours has around it, in the words that a process uses for its own sandbox.
+WALLS = (
+    Wall("user", in_force=True, detail="a user who owns nothing but the data, without capabilities"),
+    Wall("files", in_force=True, detail="the image read-only, and its own data folder"),
+    Wall("network", in_force=True, detail="a bridge that leads nowhere"),
+    Wall("tcp", in_force=True, detail="the filter of system calls refuses connections"),
+    Wall("signals", in_force=True, detail="sees no process but its own"),
+    Wall("system-calls", in_force=True, detail="only those on the list in deploy/seccomp.json"),
+    Wall("limits", in_force=True, detail="memory, processes and threads, no core dumps"),
+)
 
 
 def settings_file(directory: Path) -> Path:

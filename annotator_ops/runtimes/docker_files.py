@@ -11,32 +11,9 @@ from pathlib import Path
 from annotator_ops.errors import OpsError
 from annotator_ops.files import write_private
 from annotator_ops.models import InstanceSpec
-from annotator_ops.runtimes.docker_container import Owner, Program, settings_file, settings_of
+from annotator_ops.runtimes.docker_container import Program, settings_file, settings_of
+from annotator_ops.runtimes.owner import Owner, give
 from annotator_ops.runtimes.seed import DATABASE
-
-
-def give(path: Path, owner: Owner) -> None:
-    """Make `path` belong to the container's user. Only root can; whatever another caller makes is its own already."""
-    if os.geteuid() == 0:
-        os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
-
-
-def not_owned_by(directory: Path, uid: int) -> list[Path]:
-    """What at and below `directory` belongs to somebody else; a folder that cannot be read counts as one."""
-    foreign: list[Path] = []
-    pending = [directory]
-    while pending:
-        path = pending.pop()
-        try:
-            if path.lstat().st_uid != uid:
-                foreign.append(path)
-            if path.is_dir() and not path.is_symlink():
-                pending += path.iterdir()
-        except FileNotFoundError:  # Label Studio removed it meanwhile
-            continue
-        except PermissionError:
-            foreign.append(path)
-    return foreign
 
 
 def put_database(spec: InstanceSpec, database: bytes, owner: Owner) -> None:

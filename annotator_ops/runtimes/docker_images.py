@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
 import re
 import shutil
@@ -21,10 +23,12 @@ from annotator_ops.locking import locked
 from annotator_ops.models import LabelStudioChoice, Limits
 from annotator_ops.resources import resource
 from annotator_ops.runtimes import Progress
-from annotator_ops.runtimes.docker_container import DATA, SETTINGS, Owner, Program, Walls, bound, confined
+from annotator_ops.runtimes.docker_container import DATA, SETTINGS, Program, Walls, bound, confined
 from annotator_ops.runtimes.docker_engine import in_words
-from annotator_ops.runtimes.docker_files import give
+from annotator_ops.runtimes.docker_front_end import folder_of, take_front_end
+from annotator_ops.runtimes.front_end import if_made
 from annotator_ops.runtimes.image import HOME, ensure_image, image_tag, our_program, read_files
+from annotator_ops.runtimes.owner import Owner, give
 from annotator_ops.runtimes.seed import DATABASE, copy_database
 
 TOOLS = "/run/annotator-ops"
@@ -62,7 +66,8 @@ class Images:
         Raises OpsError: besides those of `ensure_image`, code "image-missing" or "image-unfit".
         """
         if choice.image is None:
-            ensure_image(self._client, choice.version, progress, ca_bundle=ca_bundle)
+            ours = ensure_image(self._client, choice.version, progress, ca_bundle=ca_bundle)
+            take_front_end(self._client, ours, self._identity(ours))
         elif not self._present(choice.image):
             progress(f"Fetching the image {choice.image}", None)
             with in_words(f"The image {choice.image} could not be fetched"):
@@ -80,6 +85,12 @@ class Images:
             if identity not in self._ready:
                 self._ready[identity] = self._ours(name) if choice.image is None else self._foreign(name, identity)
             return self._ready[identity]
+
+    def static_files(self, choice: LabelStudioChoice) -> Path | None:
+        """The front-end files that were taken from our image; None for another's image, and before `prepare`."""
+        if choice.image is not None:
+            return None
+        return if_made(folder_of(self._identity(image_tag(choice.version))))
 
     def _identity(self, name: str) -> str:
         with in_words(f"The image {name} is not on this machine"):
@@ -101,7 +112,11 @@ class Images:
     # --- images that are not ours ------------------------------------------------------------------------------------
 
     def _place(self, identity: str) -> Path:
-        return self._folder / identity.removeprefix("sha256:")[:16]
+        """Another launcher is another place: it was not tried with this image yet."""
+        digest = hashlib.sha256()
+        for source in _tools().values():
+            digest.update(source.read_bytes())
+        return self._folder / f"{identity.removeprefix('sha256:')[:16]}-{digest.hexdigest()[:8]}"
 
     def _foreign(self, name: str, identity: str) -> Ready:
         place = self._place(identity)
@@ -125,9 +140,10 @@ class Images:
             partial = place.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True, mode=0o755)
-            for tool in ("launch.py", "health.py"):
+            for tool, source in _tools().items():
                 copied = partial / tool
-                shutil.copyfile(resource("deploy", tool), copied)
+                copied.parent.mkdir(mode=0o755, exist_ok=True)
+                shutil.copyfile(source, copied)
                 copied.chmod(0o444)  # the container's user reads it
             progress(f"Looking for Label Studio in the image {name}", None)
             python, version = self._find_python(name)
@@ -233,9 +249,20 @@ def _offline(owner: Owner, walls: Walls, *, has_data: bool) -> dict[str, Any]:
     return options
 
 
+def _tools() -> dict[str, Path]:
+    """What an image that is not ours lacks: the launcher, the health check, the server. By their names in `place`."""
+    found = {name: resource("deploy", name) for name in ("launch.py", "health.py")}
+    server = importlib.util.find_spec("waitress")
+    folders = [resource("deploy", "launcher"), *map(Path, (server and server.submodule_search_locations) or ())]
+    for folder in folders:
+        found |= {f"{folder.name}/{path.name}": path for path in sorted(folder.glob("*.py"))}
+    return found
+
+
 def _tooled(image: str, python: str, place: Path) -> Program:
     """A program whose launcher and health check are ours, mounted from `place`."""
-    tools = tuple((place / tool, f"{TOOLS}/{tool}") for tool in ("launch.py", "health.py"))
+    names = dict.fromkeys(name.partition("/")[0] for name in _tools())
+    tools = tuple((place / name, f"{TOOLS}/{name}") for name in names)
     return Program(image, python, f"{TOOLS}/launch.py", f"{TOOLS}/health.py", tools=tools)
 
 

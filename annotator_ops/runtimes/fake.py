@@ -56,6 +56,9 @@ class FakeRuntime:
             self.machine.prepared.append(choice)
         progress("The fake runtime is ready", 1.0)
 
+    def static_files(self, choice: LabelStudioChoice) -> Path | None:  # noqa: ARG002 - a fake has no files
+        return None
+
     def seed(self, spec: InstanceSpec) -> None:
         with self.machine.lock:
             self.machine.check()

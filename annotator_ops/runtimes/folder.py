@@ -7,13 +7,14 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from annotator_ops import files
 from annotator_ops.errors import OpsError
 from annotator_ops.locking import locked
+from annotator_ops.models import Wall
 from annotator_ops.processes import ProcessIdentity
 from annotator_ops.waiting import WaitTimeout
 
@@ -25,17 +26,35 @@ _STUDY, _ANNOTATOR, _SPEC = "annotator-ops.study", "annotator-ops.annotator", "a
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What `process.json` in an instance's folder says: whose it is, and which process serves it."""
+    """What `process.json` in an instance's folder says: whose it is, and which process serves it.
+
+    `walls` is what the process reported of its sandbox; `note` what the coordinator should know of its start. One that
+    was not `stopped` is started again when it dies, by the template that forked it (deploy/launcher/revival.py), which
+    then writes the new process down here and counts it in `restarts`.
+    """
 
     study: str
     annotator: str
     spec_hash: str
     port: int
     identity: ProcessIdentity
+    walls: tuple[Wall, ...] | None = None
+    note: str = ""
+    stopped: bool = False
+    restarts: int = 0
 
     def write(self, directory: Path) -> None:
         labels = {_STUDY: self.study, _ANNOTATOR: self.annotator, _SPEC: self.spec_hash}
-        content = {"format": 1, "labels": labels, "port": self.port, "process": self.identity.to_json()}
+        content: dict[str, Any] = {
+            "format": 1,
+            "labels": labels,
+            "port": self.port,
+            "process": self.identity.to_json(),
+            "walls": None if self.walls is None else [asdict(wall) for wall in self.walls],
+            "note": self.note,
+            "stopped": self.stopped,
+            "restarts": self.restarts,
+        }
         write_private(directory / RECORD, content)
 
     @staticmethod
@@ -54,6 +73,11 @@ class Record:
                 spec_hash=labels[_SPEC],
                 port=int(content["port"]),
                 identity=ProcessIdentity.from_json(content["process"]),
+                # What an earlier version of ops wrote lacks these.
+                walls=None if content.get("walls") is None else tuple(Wall(**wall) for wall in content["walls"]),
+                note=str(content.get("note", "")),
+                stopped=bool(content.get("stopped", False)),
+                restarts=int(content.get("restarts", 0)),
             )
         except (ValueError, KeyError, TypeError):
             return None
@@ -87,13 +111,22 @@ def log_file(directory: Path) -> Path:
     return directory / "log" / "label-studio.log"
 
 
+def access_log_file(directory: Path) -> Path:
+    """One line for each request that reached the instance, without its query."""
+    return directory / "log" / "access.log"
+
+
 def open_log(directory: Path) -> BinaryIO:
     return os.fdopen(os.open(log_file(directory), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def rotate_log(directory: Path) -> None:
-    """label-studio.log becomes .1, .1 becomes .2, …; the oldest is dropped."""
-    log = log_file(directory)
+    """label-studio.log becomes .1, .1 becomes .2, …; the oldest is dropped. So for the access log."""
+    for log in (log_file(directory), access_log_file(directory)):
+        _rotate(log)
+
+
+def _rotate(log: Path) -> None:
     names = [log, *(log.with_name(f"{log.name}.{number}") for number in range(1, KEPT_LOGS + 1))]
     for older, newer in zip(reversed(names), reversed(names[:-1]), strict=False):
         if newer.exists():

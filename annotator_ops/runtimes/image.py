@@ -31,9 +31,11 @@ REPOSITORY = "annotator-ops/label-studio"
 REGISTRY_BASE = "python:3.11-slim"
 LOCAL_BASE = "annotator-ops/base:bookworm"
 HOME = "/opt/annotator-ops"
+PACKAGES = "/opt/label-studio/lib/python3.11/site-packages"  # the Dockerfile's base has Python 3.11
 VERSION_LABEL = "annotator-ops.version"
 STAGE_LABEL = "annotator-ops.stage"
 _INPUTS = ("Dockerfile", "installer.lock", "launch.py", "health.py")
+_LAUNCHER = "launcher"  # the folder of what launch.py is made of
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _BASE_DEADLINE = 1800.0
 _BUILD_SECONDS = 3600.0
@@ -46,8 +48,7 @@ def image_tag(version: str) -> str:
     Raises OpsError (code "label-studio-version-unknown") when that version has no lock file.
     """
     digest = hashlib.sha256()
-    for path in (lock_file(version), *(resource("deploy", name) for name in _INPUTS)):
-        content = path.read_bytes()
+    for content in (lock_file(version).read_bytes(), *_inputs().values()):
         digest.update(len(content).to_bytes(8) + content)
     return f"{REPOSITORY}:{version}-{digest.hexdigest()[:12]}"
 
@@ -129,7 +130,7 @@ def read_files(client: docker.DockerClient, image: str, folder: str) -> dict[str
 def _context(version: str, ca_bundle: Path | None) -> io.BytesIO:
     """The build context: the deploy inputs and the CA bundle, and nothing else of this machine."""
     trusted = ca_bundle if ca_bundle is not None else _default_bundle()
-    files = {name: resource("deploy", name).read_bytes() for name in _INPUTS}
+    files = _inputs()
     files["label-studio.lock"] = lock_file(version).read_bytes()
     files["ca.pem"] = trusted.read_bytes() if trusted is not None else b""
     packed = io.BytesIO()
@@ -140,6 +141,13 @@ def _context(version: str, ca_bundle: Path | None) -> io.BytesIO:
             archive.addfile(entry, io.BytesIO(content))
     packed.seek(0)
     return packed
+
+
+def _inputs() -> dict[str, bytes]:
+    """What the image is made of besides Label Studio: by their names below deploy/."""
+    parts = sorted(path.name for path in resource("deploy", _LAUNCHER).glob("*.py"))
+    names = [(name,) for name in _INPUTS] + [(_LAUNCHER, part) for part in parts]
+    return {"/".join(name): resource("deploy", *name).read_bytes() for name in names}
 
 
 def _default_bundle() -> Path | None:

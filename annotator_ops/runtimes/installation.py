@@ -16,6 +16,7 @@ from annotator_ops.locking import locked
 from annotator_ops.resources import resource
 from annotator_ops.runtimes import Progress
 from annotator_ops.runtimes.commands import Command, Ended, run
+from annotator_ops.runtimes.front_end import if_made, linked_from, make_front_end
 
 INSTALL_DEADLINE = 1800.0
 _LOCK_NAME = "label-studio-{}.lock"
@@ -86,6 +87,19 @@ class Installation:
         return self.root / "seed"
 
     @property
+    def packages_dir(self) -> Path:
+        """Its site-packages, whichever Python it was made with."""
+        return next((self.environment_dir / "lib").glob("python3*/site-packages"))
+
+    def static_files(self) -> Path | None:
+        """The folder of its front-end files; None before `ensure`, and for a version that is not supported any more."""
+        return if_made(self._front_end_dir) if self.version in supported_versions() else None
+
+    @property
+    def _front_end_dir(self) -> Path:
+        return self.root / "front-end"
+
+    @property
     def complete(self) -> bool:
         """Whether it was installed to the end, and the Python that it was made with is still there."""
         return (self.root / "installed.json").is_file() and self.python.exists()
@@ -95,7 +109,7 @@ class Installation:
 
         Raises OpsError with code "label-studio-version-unknown", "no-network", "disk-full" or "install-failed".
         """
-        if self.complete:
+        if self.complete and self._front_end_dir.is_dir():
             return
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -105,6 +119,7 @@ class Installation:
             ) as lock:
                 if not self.complete:
                     self._install(progress, lock)
+            make_front_end(self._front_end_dir, linked_from(self.packages_dir))
         except OSError as error:
             raise _file_error(error, self.root) from error
 

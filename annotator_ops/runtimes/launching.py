@@ -1,4 +1,4 @@
-"""Layer 3. How a Label Studio process is launched: the one place to change when that changes."""
+"""Layer 3. How an instance is launched: forked from the template, or, where that cannot be, started by itself."""
 
 from __future__ import annotations
 
@@ -6,59 +6,117 @@ import errno
 import os
 import socket
 import subprocess
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from annotator_ops.errors import OpsError
 from annotator_ops.models import InstanceSpec
 from annotator_ops.processes import identify
-from annotator_ops.resources import resource
 from annotator_ops.runtimes.folder import Record, database_lock, open_log, rotate_log, write_private
 from annotator_ops.runtimes.installation import Installation
+from annotator_ops.runtimes.launcher import (
+    HOST,
+    Line,
+    launcher_argv,
+    launcher_environment,
+    line,
+    settings_of,
+)
+from annotator_ops.runtimes.owner import Owner, give, not_owned_by, own_uid
+from annotator_ops.runtimes.template import Template, TemplateUnavailable
 
-HOST = "127.0.0.1"
 BACKLOG = 128
+REPORT_SECONDS = 30.0
 
 
-def launch(spec: InstanceSpec, installation: Installation, *, migrations: str | None) -> Record:
-    """Start an instance, detached, and write down that it runs. Call it under the instance's lock.
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """Launches instances of one installation.
 
-    `migrations` is the hash of an up-to-date database: with it the launcher need not ask Django.
-    Raises OpsError with code "port-taken", "instance-locked" or "start-failed".
+    `migrations` is the hash of an up-to-date database: with it the instance need not ask Django. `warm`: fork them from
+    the template where that works.
     """
-    try:
-        return _launch(spec, installation, migrations)
-    except OSError as error:
-        raise OpsError(
-            f"Label Studio of {spec.annotator} could not be started: {error}.",
-            hint=f"Look whether the disk of {spec.directory} is full, and run the command again.",
-            code="start-failed",
-        ) from error
 
+    installation: Installation
+    migrations: str | None
+    warm: bool = True
 
-def _launch(spec: InstanceSpec, installation: Installation, migrations: str | None) -> Record:
-    directory = spec.directory
-    with database_lock(directory) as database, listen(spec.port) as listener:
-        for folder in (spec.data_dir, directory / "log", directory / "tmp"):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(directory / "settings.json", _settings(spec, migrations))
-        rotate_log(directory)
-        return _spawn(spec, installation, listener=listener.fileno(), database=database)
+    def launch(self, spec: InstanceSpec) -> Record:
+        """Start an instance, detached, and write down that it runs. Call it under the instance's lock.
 
+        Raises OpsError with code "port-taken", "instance-locked", "sandbox-incomplete", "no-locks" or "start-failed".
+        """
+        try:
+            return self._launch(spec)
+        except OSError as error:
+            raise _start_failed(spec, error) from error
 
-def launcher_argv(installation: Installation, settings: Path) -> list[str]:
-    """The command that runs the launcher in Label Studio's environment (isolated from ours); shows no secret."""
-    return [str(installation.python), "-I", str(resource("deploy", "launch.py")), str(settings)]
+    def _launch(self, spec: InstanceSpec) -> Record:
+        directory = spec.directory
+        with database_lock(directory) as database, listen(spec.port) as listener:
+            owner = _owner(spec)
+            for folder in (spec.data_dir, directory / "log", directory / "tmp"):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if owner is not None:
+                for foreign in (*not_owned_by(spec.data_dir, owner.uid), *not_owned_by(directory / "tmp", owner.uid)):
+                    give(foreign, owner)
+            settings = settings_of(spec, self.installation, migrations=self.migrations, owner=owner)
+            write_private(directory / "settings.json", settings)
+            rotate_log(directory)
+            with open_log(directory) as log:
+                return self._start(spec, (listener.fileno(), database), log)
 
+    def _start(self, spec: InstanceSpec, held: tuple[int, int], log: BinaryIO) -> Record:
+        """Warm, or else the ordinary way. `held`: the socket and the lock, which the instance keeps."""
+        note = ""
+        if self.warm:
+            # A line for each try: an instance that a dying template may have left behind ends with the first.
+            try:
+                with line() as to_instance:
+                    return self._go(spec, to_instance, self._fork(spec, held, log, to_instance), note)
+            except TemplateUnavailable as error:
+                note = f"started the ordinary way, with more time and memory, because of the template: {error}"
+        with line() as to_instance:
+            return self._go(spec, to_instance, self._spawn(spec, held, log, to_instance), note)
 
-def launcher_environment(installation: Installation, home: Path) -> dict[str, str]:
-    """All that a process of Label Studio gets before it reads its settings: nothing is inherited from us."""
-    return {
-        "PATH": f"{installation.environment_dir}/bin:/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": str(home),
-        "TMPDIR": str(home / "tmp"),
-    }
+    def _fork(self, spec: InstanceSpec, held: tuple[int, int], log: BinaryIO, to_instance: Line) -> int:
+        template = Template(self.installation)
+        template.ensure()
+        return template.fork(
+            spec.directory / "settings.json",
+            launcher_environment(self.installation, spec.directory),
+            (*held, log.fileno(), to_instance.theirs.fileno()),
+        )
+
+    def _spawn(self, spec: InstanceSpec, held: tuple[int, int], log: BinaryIO, to_instance: Line) -> int:
+        theirs = to_instance.theirs.fileno()
+        settings = spec.directory / "settings.json"
+        process = subprocess.Popen(
+            launcher_argv(self.installation, str(settings), "--socket", str(held[0]), "--line", str(theirs)),
+            cwd=spec.directory,
+            env=launcher_environment(self.installation, spec.directory),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(*held, theirs),
+            umask=0o077,
+        )
+        process.returncode = 0  # it outlives us on purpose: Popen must not warn of that
+        return process.pid
+
+    def _go(self, spec: InstanceSpec, to_instance: Line, pid: int, note: str) -> Record:
+        """Write down that it exists, and only then let it start: were we killed before, it would end by itself."""
+        record = Record(spec.study, spec.annotator, spec.spec_hash, spec.port, identify(pid), note=note)
+        record.write(spec.directory)
+        to_instance.go()
+        report = to_instance.hear(REPORT_SECONDS)
+        if report.refusal is not None and "sandbox" in report.refusal:
+            raise _sandbox_incomplete(spec, report.refusal)
+        if report.walls is not None:
+            record = replace(record, walls=report.walls)
+            record.write(spec.directory)
+        return record
 
 
 def listen(port: int) -> socket.socket:
@@ -81,44 +139,39 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def _settings(spec: InstanceSpec, migrations: str | None) -> dict[str, Any]:
-    secrets = {key: secret.reveal() for key, secret in spec.secrets.items()}
-    return {
-        "environment": {**spec.environment, **secrets, "LABEL_STUDIO_BASE_DATA_DIR": str(spec.data_dir)},
-        "host": HOST,
-        "port": spec.port,
-        "migrations": migrations,
-    }
+def _owner(spec: InstanceSpec) -> Owner | None:
+    """Whom the instance becomes: as root one user for each, who owns nothing else; else it stays who we are."""
+    if os.geteuid() != 0:
+        return None
+    uid = own_uid(spec.study, spec.annotator)
+    return Owner(uid, uid)
 
 
-def _spawn(spec: InstanceSpec, installation: Installation, *, listener: int, database: int) -> Record:
-    """Start the process. It inherits three descriptors:
+def _sandbox_incomplete(spec: InstanceSpec, refusal: str) -> OpsError:
+    return OpsError(
+        f"{spec.annotator}'s Label Studio was not started: {refusal}.",
+        hint="`ops doctor` shows what this machine has. Use a newer kernel or Docker (`runtime: docker`), or set "
+        "`limits: {sandbox: available}` in study.yaml to go on with the walls that there are.",
+        code="sandbox-incomplete",
+    )
 
-    the socket, so that nobody can take the port in between; the lock on the database, for as long as it lives; and
-    a pipe that lets it go on only after it has been written down: were we killed before that, it would end itself.
-    """
-    gate, opener = os.pipe()
-    try:
-        with open_log(spec.directory) as log:
-            process = subprocess.Popen(
-                [
-                    *launcher_argv(installation, spec.directory / "settings.json"),
-                    *("--socket", str(listener), "--gate", str(gate)),
-                ],
-                cwd=spec.directory,
-                env=launcher_environment(installation, spec.directory),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=(listener, database, gate),
-                umask=0o077,
-            )
-        process.returncode = 0  # it outlives us on purpose: Popen must not warn of that
-        record = Record(spec.study, spec.annotator, spec.spec_hash, spec.port, identify(process.pid))
-        record.write(spec.directory)
-        os.write(opener, b"1")
-    finally:
-        os.close(gate)
-        os.close(opener)
-    return record
+
+def _start_failed(spec: InstanceSpec, error: OSError) -> OpsError:
+    what = f"Label Studio of {spec.annotator} could not be started"
+    if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+        return OpsError(
+            f"{what}: the file system of {spec.directory} has no file locks ({error.strerror}).",
+            hint="Without them two programs could write to one database. Move the study to a local disk.",
+            code="no-locks",
+        )
+    if error.errno in (errno.ENOMEM, errno.EAGAIN):
+        return OpsError(
+            f"{what}: this machine has no memory or process left for it ({error.strerror}).",
+            hint="End other programs, or give fewer annotators an instance at the same time (`ops stop NAME`).",
+            code="memory-short",
+        )
+    return OpsError(
+        f"{what}: {error}.",
+        hint=f"Look whether the disk of {spec.directory} is full, and run the command again.",
+        code="start-failed",
+    )

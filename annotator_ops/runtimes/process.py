@@ -11,11 +11,10 @@ from annotator_ops.errors import OpsError
 from annotator_ops.locking import locked
 from annotator_ops.models import InstanceSpec, LabelStudioChoice, Observation, RuntimeKind, State
 from annotator_ops.naming import host_label
-from annotator_ops.processes import ProcessIdentity
 from annotator_ops.runtimes import Progress
 from annotator_ops.runtimes.folder import RECORD, Record, last_lines
 from annotator_ops.runtimes.installation import Installation
-from annotator_ops.runtimes.launching import launch, listen
+from annotator_ops.runtimes.launching import Launcher, listen
 from annotator_ops.runtimes.seed import DATABASE, Seed
 
 STOP_DEADLINE = 20.0  # seconds from SIGTERM to SIGKILL: the launcher itself gives requests half of that
@@ -25,11 +24,16 @@ LOCK_DEADLINE = STOP_DEADLINE + KILL_DEADLINE + 30.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessRuntime:
-    """The instances of one study below `instances_dir`, each in the folder named by its annotator's host label."""
+    """The instances of one study below `instances_dir`, each in the folder named by its annotator's host label.
+
+    `warm`: fork them from a template process that has Label Studio's modules loaded (where that works), instead of
+    letting each load its own.
+    """
 
     study_id: str
     instances_dir: Path
     installation: Installation
+    warm: bool = True
 
     @property
     def kind(self) -> RuntimeKind:
@@ -39,6 +43,9 @@ class ProcessRuntime:
         installation = self._installed(choice)
         installation.ensure(_part(progress, start=0.0, end=0.4))
         Seed(installation).ensure(_part(progress, start=0.4, end=1.0))
+
+    def static_files(self, choice: LabelStudioChoice) -> Path | None:
+        return self._installed(choice).static_files()
 
     def seed(self, spec: InstanceSpec) -> None:
         with self._locked(spec.directory):
@@ -61,8 +68,8 @@ class ProcessRuntime:
                     return record.handle
                 if record.port != spec.port:
                     listen(spec.port).close()  # better to find a taken port before the old process is ended
-                _end(record.identity)
-            return launch(spec, installation, migrations=Seed(installation).migrations).handle
+                _end(record, spec.directory)
+            return Launcher(installation, Seed(installation).migrations, warm=self.warm).launch(spec).handle
 
     def observe(self) -> dict[str, Observation]:
         found = {}
@@ -83,13 +90,13 @@ class ProcessRuntime:
     def stop(self, annotator: str) -> None:
         with self._ours(annotator) as record:
             if record is not None:
-                _end(record.identity)
+                _end(record, self._directory(annotator))
 
     def remove(self, annotator: str) -> None:
         with self._ours(annotator) as record:
             if record is not None:
-                _end(record.identity)
                 directory = self._directory(annotator)
+                _end(record, directory)
                 (directory / "settings.json").unlink(missing_ok=True)
                 (directory / RECORD).unlink(missing_ok=True)
 
@@ -155,9 +162,19 @@ def _observation(record: Record, directory: Path) -> Observation:
         directory=directory,
         spec_hash=record.spec_hash,
         memory=record.identity.memory if state is State.RUNNING else None,
+        walls=record.walls,
         detail=f"process {record.identity.pid}",
+        note=_note(record),
     )
 
 
-def _end(identity: ProcessIdentity) -> None:
-    identity.end(patience=STOP_DEADLINE, kill_deadline=KILL_DEADLINE)
+def _note(record: Record) -> str:
+    again = f"it ended by itself and was started again, {record.restarts} times so far" if record.restarts else ""
+    return "; ".join(part for part in (record.note, again) if part)
+
+
+def _end(record: Record, directory: Path) -> None:
+    """End the process. Written down before: otherwise the template would start again what had to be killed."""
+    if not record.stopped:
+        replace(record, stopped=True).write(directory)
+    record.identity.end(patience=STOP_DEADLINE, kill_deadline=KILL_DEADLINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import sqlite3
 from contextlib import closing
@@ -17,9 +18,10 @@ from annotator_ops.runtimes import Progress
 from annotator_ops.runtimes.commands import Command, run
 from annotator_ops.runtimes.folder import write_private
 from annotator_ops.runtimes.installation import Installation
-from annotator_ops.runtimes.launching import HOST, launcher_argv, launcher_environment
+from annotator_ops.runtimes.launcher import HOST, launcher_argv, launcher_environment
 
 DATABASE = "label_studio.sqlite3"
+MODULES = "modules.json"
 MIGRATION_DEADLINE = 900.0
 
 
@@ -32,6 +34,11 @@ class Seed:
     @property
     def database(self) -> Path:
         return self.installation.seed_dir / DATABASE
+
+    @property
+    def modules(self) -> Path:
+        """A list of the modules that this Label Studio loads and that are not its own."""
+        return self.installation.seed_dir / MODULES
 
     @property
     def migrations(self) -> str | None:
@@ -74,6 +81,7 @@ class Seed:
         stamp = _migrate(self.installation, work, progress, lock)
         # A key that Label Studio may have written beside its database stays behind: a key is never shared.
         copy_database(work / DATABASE, ready / DATABASE)
+        _list_modules(self.installation, work, ready / MODULES, progress, lock)
         (ready / "seed.json").write_text(json.dumps({"format": 1, "migrations": stamp}) + "\n")
         ready.rename(final)
         shutil.rmtree(work)
@@ -126,17 +134,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 def _migrate(installation: Installation, work: Path, progress: Progress, lock: int) -> str:
     """Let Label Studio make its database in `work`; gives the hash of its migrations, as the launcher says it."""
-    settings = work / "settings.json"
-    environment = {
-        "LABEL_STUDIO_BASE_DATA_DIR": str(work),
-        "SECRET_KEY": "used for making the seed only",
-        "SENTRY_DSN": "",
-        "FRONTEND_SENTRY_DSN": "",
-        "COLLECT_ANALYTICS": "false",
-        "LATEST_VERSION_CHECK": "false",
-        "LOG_LEVEL": "WARNING",
-    }
-    write_private(settings, {"environment": environment, "host": HOST, "port": 0})
+    settings = _write_settings(work)
     (work / "tmp").mkdir(mode=0o700)
     total = applied = 0
     stamp = ""
@@ -154,7 +152,7 @@ def _migrate(installation: Installation, work: Path, progress: Progress, lock: i
     progress("Making the empty database, once for all instances", 0.0)
     ended = run(
         Command(
-            argv=[*launcher_argv(installation, settings), "--migrate"],
+            argv=launcher_argv(installation, str(settings), "--migrate"),
             directory=work,
             deadline=MIGRATION_DEADLINE,
             environment=launcher_environment(installation, work),
@@ -169,3 +167,40 @@ def _migrate(installation: Installation, work: Path, progress: Progress, lock: i
             code="seed-failed",
         )
     return stamp
+
+
+def _list_modules(installation: Installation, work: Path, target: Path, progress: Progress, lock: int) -> None:
+    """Let Label Studio be used for a moment, and write down which modules it has loaded then. Spends the database.
+
+    Without the list instances start the ordinary way, and say so; no reason to have none at all.
+    """
+    progress("Looking which modules Label Studio loads", None)
+    operator = {"LABEL_STUDIO_USERNAME": "seed@example.org", "LABEL_STUDIO_PASSWORD": secrets.token_urlsafe(24)}
+    settings = _write_settings(work, **operator, LABEL_STUDIO_USER_TOKEN=secrets.token_hex(20))
+    run(
+        Command(
+            argv=launcher_argv(installation, str(settings), "--list-modules", str(target)),
+            directory=work,
+            deadline=MIGRATION_DEADLINE,
+            environment=launcher_environment(installation, work),
+            keep_open=(lock,),
+        ),
+        lambda _line: None,
+    )
+
+
+def _write_settings(work: Path, **more: str) -> Path:
+    """Settings for a Label Studio in `work` that nobody will use."""
+    settings = work / "settings.json"
+    environment = {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(work),
+        "SECRET_KEY": "used for making the seed only",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        "COLLECT_ANALYTICS": "false",
+        "LATEST_VERSION_CHECK": "false",
+        "LOG_LEVEL": "WARNING",
+        **more,
+    }
+    write_private(settings, {"environment": environment, "host": HOST, "port": 0})
+    return settings

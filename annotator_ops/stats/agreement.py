@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from annotator_ops.models import Estimate, JSONDict, Level, Reason
+from annotator_ops.measures import Estimate, Reason
+from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.correlation import spearman
 from annotator_ops.stats.intervals import Interval, Resampling, bootstrap, collapse, percentile_interval
 from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData, display

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 
-from annotator_ops.models import Estimate, JSONDict, Level, Rating, Reason, content_hash
+from annotator_ops.measures import Estimate, Rating, Reason
+from annotator_ops.models import JSONDict, Level, content_hash
 from annotator_ops.stats import describe
 from annotator_ops.stats.agreement import krippendorff_alpha, pairwise, percent_agreement
 from annotator_ops.stats.intervals import Resampling

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from annotator_ops.models import Estimate, Reason
+from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.intervals import Resampling, bootstrap, collapse, percentile_interval
 from annotator_ops.stats.reliability import FloatArray, IntArray
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from annotator_ops.models import JSONDict, Rating
+from annotator_ops.measures import Rating
+from annotator_ops.models import JSONDict
 from annotator_ops.stats.reliability import (
     Category,
     category_key,

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from annotator_ops.models import Estimate, JSONDict, Level, Rating, Reason
+from annotator_ops.measures import Estimate, Rating, Reason
+from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.correlation import spearman
 from annotator_ops.stats.describe import rater_summaries
 from annotator_ops.stats.intervals import Resampling

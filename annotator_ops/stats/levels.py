@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from annotator_ops.models import Level, Value
+from annotator_ops.measures import Value
+from annotator_ops.models import Level
 from annotator_ops.stats.reliability import ValueKind, display, kind_of
 
 # Whole numbers in at most this many steps look like a rating scale.

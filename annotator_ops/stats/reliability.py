@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from annotator_ops.models import Level, Rating, Reason, Value
+from annotator_ops.measures import Rating, Reason, Value
+from annotator_ops.models import Level
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]

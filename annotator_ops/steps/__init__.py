@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Instance, Observation, RuntimeKind, State, Study
+from annotator_ops.models import Instance, LabelStudioChoice, Observation, RuntimeKind, State, Study
 from annotator_ops.secret import Secret
 
 if TYPE_CHECKING:  # a step that needs no engine and no network, such as analyze, loads none of these
     from annotator_ops.labelstudio import LabelStudio
     from annotator_ops.plan import Wanted
-    from annotator_ops.proxies import Proxy
+    from annotator_ops.proxies import Proxy, ProxyPlan
     from annotator_ops.runtimes import Runtime
     from annotator_ops.store.database import Store
     from annotator_ops.store.vault import Vault
@@ -50,6 +50,24 @@ class Workbench:
         credentials = self.vault.require_credentials(instance.annotator)
         return self.client(f"http://127.0.0.1:{instance.port}", credentials.operator_token)
 
+    def proxy_plan(self) -> ProxyPlan:
+        """What the proxy has to serve for all that is recorded now."""
+        from annotator_ops.plan import routes
+        from annotator_ops.proxies import ProxyPlan
+
+        recorded = self.store.instances()
+        static = {
+            name: self.runtimes[instance.runtime].static_files(LabelStudioChoice(instance.version, instance.image))
+            for name, instance in recorded.items()
+        }
+        settings = self.study.proxy
+        return ProxyPlan(
+            port=settings.port,
+            origin=self.wanted.origin,
+            routing=settings.routing,
+            routes=routes(recorded, static),
+        )
+
     def observe_leniently(self) -> tuple[dict[str, Observation], dict[RuntimeKind, OpsError]]:
         """What can be seen; instances of a runtime that does not answer are UNKNOWN, and its error is returned."""
         seen: dict[str, Observation] = {}
@@ -70,3 +88,17 @@ class Workbench:
         for runtime in self.runtimes.values():
             seen |= runtime.observe()
         return seen
+
+
+def running_notes(seen: Mapping[str, Observation]) -> list[str]:
+    """What is worth saying of running instances: how they were started, and which walls they lack, once for all."""
+    said: dict[str, list[str]] = {}
+    for name, one in sorted(seen.items()):
+        if one.state is not State.RUNNING:
+            continue
+        lacking = [f"{wall.name} ({wall.detail})" for wall in one.walls or () if not wall.in_force]
+        if one.note:
+            said.setdefault(f"{one.note[:1].upper()}{one.note[1:]}", []).append(name)
+        if lacking:
+            said.setdefault(f"Not every wall is in force: {'; '.join(lacking)}", []).append(name)
+    return [f"{sentence} ({', '.join(names)})." for sentence, names in said.items()]

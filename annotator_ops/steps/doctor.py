@@ -10,12 +10,15 @@ from pathlib import Path
 from annotator_ops import study as study_file
 from annotator_ops.errors import OpsError
 from annotator_ops.machine import Machine, look
-from annotator_ops.models import LabelStudioChoice, Outcome, ProxySettings, StepResult, Study
+from annotator_ops.models import LabelStudioChoice, Outcome, ProxySettings, Sandbox, State, StepResult, Study
 from annotator_ops.ports import PortState, port_state
 from annotator_ops.study_schema import LABEL_STUDIO_VERSION
 
-# Measured: an ordinary instance holds 185 to 260 MB of its own; Label Studio's installation takes 1 GB, its image 1.2.
-_INSTANCE_MEMORY = 270 * 1024**2
+# Measured: a forked instance holds 65 to 95 MB of its own, beside a template of 300; one in a container 200 to 270.
+# Label Studio's installation takes 1 GB, its image 1.2.
+_PROCESS_MEMORY = 100 * 1024**2
+_TEMPLATE_MEMORY = 300 * 1024**2
+_CONTAINER_MEMORY = 270 * 1024**2
 _INSTANCE_DISK = 100 * 1024**2
 _INSTALLATION_DISK = 2 * 1024**3
 _ANNOTATORS = 5
@@ -33,6 +36,7 @@ class Need:
     label_studio: LabelStudioChoice = field(default_factory=lambda: LabelStudioChoice(LABEL_STUDIO_VERSION))
     proxy: ProxySettings = field(default_factory=ProxySettings)
     public_url: bool = False
+    sandbox: Sandbox = "available"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ class Programs:
     engine: Outcome
     image: Outcome
     label_studio: Outcome
+    walls: Outcome
     caddy: Outcome
+    with_docker: bool = False
     proxy_runs_on: int | None = None
 
 
@@ -63,6 +69,7 @@ def doctor(path: Path | None) -> StepResult:
     machine = look(folder, study_file.user_home())
     programs = _ask_programs(need, study)
     found += judge(machine, need, programs, port_state(need.proxy.port))
+    found += _instances(study)
     states = [outcome.state for outcome in found]
     note = (
         "Something has to be mended before a study can run here."
@@ -82,6 +89,7 @@ def need_of(study: Study | None) -> Need:
         label_studio=study.label_studio,
         proxy=study.proxy,
         public_url=study.proxy.public_url is not None,
+        sandbox=study.limits.sandbox,
     )
 
 
@@ -90,11 +98,12 @@ def judge(machine: Machine, need: Need, programs: Programs, port: PortState) -> 
     return [
         _python(machine),
         _clock(machine),
-        _memory(machine, need),
+        _memory(machine, need, with_docker=programs.with_docker),
         _disk(machine, need, installed=programs.label_studio.state == "ok"),
         programs.engine,
         programs.image,
         programs.label_studio,
+        programs.walls,
         _uv(machine, programs),
         programs.caddy,
         _port(need, port, ours=programs.proxy_runs_on == need.proxy.port),
@@ -130,10 +139,11 @@ def _clock(machine: Machine) -> Outcome:
     return Outcome("clock", "ok", f"The clock says {now}.")
 
 
-def _memory(machine: Machine, need: Need) -> Outcome:
+def _memory(machine: Machine, need: Need, *, with_docker: bool) -> Outcome:
     if machine.memory is None:
         return Outcome("memory", "warning", "This system does not say how much memory it has.", "memory-unknown")
-    wanted = need.annotators * _INSTANCE_MEMORY
+    each, once = (_CONTAINER_MEMORY, 0) if with_docker else (_PROCESS_MEMORY, _TEMPLATE_MEMORY)
+    wanted = need.annotators * each + once
     free, total = _gigabytes(machine.memory.available), _gigabytes(machine.memory.total)
     message = f"{need.annotators} instances need about {_gigabytes(wanted)}; {free} of {total} are free."
     if wanted > machine.memory.total:
@@ -209,7 +219,9 @@ def _ask_programs(need: Need, study: Study | None) -> Programs:
         engine=engine,
         image=_image(need, study) if with_docker and answers else skipped,
         label_studio=_label_studio(need, with_docker=with_docker),
+        walls=_walls(need, with_docker=with_docker),
         caddy=_caddy(),
+        with_docker=with_docker,
         proxy_runs_on=_proxy_port(study),
     )
 
@@ -225,8 +237,8 @@ def _engine(need: Need) -> tuple[Outcome, bool]:
     hint = "Install Docker (`apt install docker.io`) and let this user use it (`usermod -aG docker $USER`)."
     if need.runtime == "docker":
         return Outcome("engine", "failed", words, "engine-unreachable", hint), False
-    message = f"{words.rstrip('.')}; instances will run as processes, which are less well isolated."
-    return Outcome("engine", "warning", message, "engine-unreachable", hint), False
+    message = f"{words.rstrip('.')}; instances will run as processes, each in a sandbox of its own."
+    return Outcome("engine", "skipped", message), False
 
 
 def _image(need: Need, study: Study | None) -> Outcome:
@@ -278,6 +290,55 @@ def _label_studio(need: Need, *, with_docker: bool) -> Outcome:
         return Outcome(subject, "ok", f"Label Studio {version} is installed.")
     message = f"Label Studio {version} will be installed at the first `ops provision` (a minute, once)."
     return Outcome(subject, "warning", message, "not-installed", "Nothing to do, if this machine can reach PyPI then.")
+
+
+def _walls(need: Need, *, with_docker: bool) -> Outcome:
+    """Which walls a process would have around it here; a trial says it, not the kernel's version."""
+    subject = "walls"
+    if with_docker:
+        return Outcome(subject, "skipped", "Containers bring their own.")
+    from annotator_ops.runtimes.walls import try_walls
+
+    walls = try_walls()
+    if walls is None:
+        message = "Which walls this machine has around a process could not be tried."
+        return Outcome(subject, "warning", message, "walls-unknown", "`ops status` says what instances have.")
+    missing = [f"{wall.name}: {wall.detail}" for wall in walls if not wall.in_force]
+    if not missing:
+        names = ", ".join(wall.name for wall in walls)
+        return Outcome(subject, "ok", f"All walls stand around an instance here: {names}.")
+    message = f"{len(walls) - len(missing)} of {len(walls)} walls stand around an instance here. {'; '.join(missing)}."
+    if need.sandbox == "required":
+        hint = "Use a newer kernel or Docker, or set `limits: {sandbox: available}` in the study file."
+        return Outcome(subject, "failed", message, "sandbox-incomplete", hint)
+    hint = "docs/isolation.md says what each is for. A newer kernel or Docker has them all."
+    return Outcome(subject, "warning", message, "sandbox-incomplete", hint)
+
+
+def _instances(study: Study | None) -> list[Outcome]:
+    """The walls around each process that runs for this study now."""
+    if study is None or not study.state_dir.is_dir():
+        return []
+    from annotator_ops.plan import instances_dir
+    from annotator_ops.runtimes.installation import Installation
+    from annotator_ops.runtimes.process import ProcessRuntime
+    from annotator_ops.store.vault import study_id
+
+    runtime = ProcessRuntime(
+        study_id(study.state_dir, study.name),
+        instances_dir(study.state_dir),
+        Installation(study_file.user_home(), study.label_studio.version),
+    )
+    outcomes = []
+    for name, seen in sorted(runtime.observe().items()):
+        if seen.state is not State.RUNNING or seen.walls is None:
+            continue
+        missing = [f"{wall.name}: {wall.detail}" for wall in seen.walls if not wall.in_force]
+        if missing:
+            outcomes.append(Outcome(name, "warning", f"Not every wall is in force. {'; '.join(missing)}."))
+        else:
+            outcomes.append(Outcome(name, "ok", f"All {len(seen.walls)} walls are in force around this instance."))
+    return outcomes
 
 
 def _caddy() -> Outcome:

@@ -11,7 +11,8 @@ from typing import get_args
 
 from annotator_ops.errors import OpsError
 from annotator_ops.labeling import criteria_of
-from annotator_ops.models import JSONDict, Outcome, Rating, StepResult, Study
+from annotator_ops.measures import Rating
+from annotator_ops.models import JSONDict, Outcome, StepResult, Study
 from annotator_ops.store.current import current
 from annotator_ops.store.database import Store
 from annotator_ops.tables import TableFormat, encode_ratings, remarks

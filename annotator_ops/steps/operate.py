@@ -16,8 +16,7 @@ from annotator_ops.errors import OpsError
 from annotator_ops.invitation import invitation
 from annotator_ops.models import Annotator, Instance, Outcome, State, StepResult, Target
 from annotator_ops.naming import host_label
-from annotator_ops.plan import directory_of, routes
-from annotator_ops.proxies import ProxyPlan
+from annotator_ops.plan import directory_of
 from annotator_ops.runtimes.seed import DATABASE, copy_database
 from annotator_ops.steps import Workbench
 
@@ -166,15 +165,12 @@ def _chosen(bench: Workbench, annotators: Iterable[str]) -> list[Instance]:
 
 def _refresh_proxy(bench: Workbench) -> list[Outcome]:
     """The complete route set again; with nobody left to serve the proxy ends. A failure is an outcome too."""
-    left = routes(bench.store.instances())
+    left = bench.proxy_plan()
     try:
-        if all(route.paused for route in left):
+        if all(route.paused for route in left.routes):
             bench.proxy.stop()
         elif bench.proxy.observe().running:
-            settings = bench.study.proxy
-            bench.proxy.apply(
-                ProxyPlan(port=settings.port, origin=bench.wanted.origin, routing=settings.routing, routes=left)
-            )
+            bench.proxy.apply(left)
     except OpsError as error:
         message = f"The proxy still has the earlier routes: {error.message}"
         return [Outcome("proxy", "failed", message, error.code, error.hint)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from annotator_ops.assignment import order_for
 from annotator_ops.environment import secret_environment
 from annotator_ops.errors import OpsError
 from annotator_ops.instructions import to_html
-from annotator_ops.labelstudio import LabelStudio, ProjectSettings
+from annotator_ops.labelstudio import LabelStudio, ProjectSettings, load_sdk
 from annotator_ops.models import Annotator, Instance, LabelStudioChoice, Outcome, State, StepResult, Target
 from annotator_ops.plan import (
     Action,
@@ -21,15 +21,13 @@ from annotator_ops.plan import (
     plan,
     port_candidates,
     project_hash,
-    routes,
     spec_of,
     tasks_hash,
 )
 from annotator_ops.ports import LOOPBACK, port_holder, port_state, port_taken
-from annotator_ops.proxies import ProxyPlan
 from annotator_ops.proxies.serving import wait_served
 from annotator_ops.runtimes.seed import DATABASE
-from annotator_ops.steps import Workbench
+from annotator_ops.steps import Workbench, running_notes
 from annotator_ops.waiting import wait_until
 
 # An ordinary start takes 5 s alone, and a minute when a small machine starts many at once.
@@ -102,12 +100,15 @@ def _reconcile(bench: Workbench, annotators: tuple[Annotator, ...], command: str
     _prepare(bench, {a.id for a in annotators})
     outcomes: dict[str, Outcome] = {}
     # Starting is bound by the processor, setting up by waiting: one more worker than cores keeps both busy.
-    with ThreadPoolExecutor(max_workers=bench.cores + 1) as pool:
+    with ThreadPoolExecutor(max_workers=bench.cores + 1) as pool, ThreadPoolExecutor(max_workers=1) as aside:
+        if any(action.do in (Do.PROJECT, Do.TASKS) for actions in todo.values() for action in actions):
+            aside.submit(load_sdk)  # it takes as long as an instance takes to start
         futures = {pool.submit(_bring_up, bench, a, todo[a.id]): a.id for a in annotators}
         for future in as_completed(futures):
             outcomes[futures[future]] = future.result()
     others = _serve(bench, outcomes)
     instances = bench.store.instances()
+    notes = (*notes, *_notes_of(bench, outcomes))
     listed = {a.id for a in bench.study.annotators}
     extra = sorted(set(instances) - listed - set(outcomes))
     if extra:
@@ -130,6 +131,15 @@ def _reconcile(bench: Workbench, annotators: tuple[Annotator, ...], command: str
         },
         notes=notes,
     )
+
+
+def _notes_of(bench: Workbench, outcomes: Mapping[str, Outcome]) -> list[str]:
+    """How the instances that were brought up now run; nothing where the engine does not say."""
+    ready = {name for name, outcome in outcomes.items() if outcome.code == "ready"}
+    if not ready:
+        return []
+    seen, _ = bench.observe_leniently()
+    return running_notes({name: one for name, one in seen.items() if name in ready})
 
 
 def _refuse_taken_port(bench: Workbench) -> None:
@@ -321,13 +331,7 @@ def _serve(bench: Workbench, outcomes: dict[str, Outcome]) -> list[Outcome]:
         for name, outcome in sorted(outcomes.items())
         if outcome.state != "failed" and recorded[name].target is Target.RUNNING
     ]
-    settings = bench.study.proxy
-    proxy_plan = ProxyPlan(
-        port=settings.port,
-        origin=bench.wanted.origin,
-        routing=settings.routing,
-        routes=routes(recorded),
-    )
+    proxy_plan = bench.proxy_plan()
     try:
         bench.proxy.apply(proxy_plan)
     except OpsError as error:

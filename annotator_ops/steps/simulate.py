@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from annotator_ops import labeling
 from annotator_ops.browsing import AnnotatorSession
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Instance, Outcome, Rating, State, StepResult
+from annotator_ops.measures import Rating
+from annotator_ops.models import Instance, Outcome, State, StepResult
 from annotator_ops.simulation import Character, quality_from
 from annotator_ops.steps import Workbench
 

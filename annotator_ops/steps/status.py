@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 from annotator_ops.errors import OpsError
 from annotator_ops.models import Instance, JSONDict, Observation, Outcome, State, StepResult
 from annotator_ops.plan import directory_of
-from annotator_ops.steps import Workbench
+from annotator_ops.steps import Workbench, running_notes
 
 
 def status(bench: Workbench) -> StepResult:
@@ -18,8 +19,9 @@ def status(bench: Workbench) -> StepResult:
     with ThreadPoolExecutor(max_workers=max(1, len(recorded))) as pool:
         rows = list(pool.map(lambda pair: _row(bench, pair[1], seen.get(pair[0])), sorted(recorded.items())))
     proxy = bench.proxy.observe()
-    listed = {annotator.id for annotator in bench.study.annotators}
     notes = [f"{problem.message} {problem.hint}" for problem in problems.values()]
+    notes += running_notes(seen)
+    listed = {annotator.id for annotator in bench.study.annotators}
     strays = sorted(set(seen) - set(recorded))
     if strays:
         notes.append(f"Running without a record: {', '.join(strays)}. `ops provision` adopts them.")
@@ -60,6 +62,8 @@ def _row(bench: Workbench, instance: Instance, seen: Observation | None) -> JSON
         "last_activity": None,
         "memory": seen.memory if seen else None,
         "disk": _size(directory),
+        "walls": [asdict(wall) for wall in seen.walls] if seen and seen.walls is not None else None,
+        "note": seen.note if seen else "",
         "problem": seen.detail if seen and state is not State.RUNNING else "",
     }
     if state is State.RUNNING and instance.project_id is not None:

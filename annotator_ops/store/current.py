@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Outcome, Rating, Study
+from annotator_ops.measures import Rating
+from annotator_ops.models import Outcome, Study
 from annotator_ops.results import (
     Comment,
     Finding,

@@ -16,7 +16,8 @@ from typing import Any
 
 from annotator_ops.errors import OpsError
 from annotator_ops.files import close_folder
-from annotator_ops.models import Instance, Rating
+from annotator_ops.measures import Rating
+from annotator_ops.models import Instance
 from annotator_ops.naming import host_label
 from annotator_ops.results import Comment, Counts, Finding, Parsed
 from annotator_ops.store.lock import locked

@@ -7,7 +7,8 @@ import sqlite3
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from annotator_ops.models import Instance, Rating, Target
+from annotator_ops.measures import Rating
+from annotator_ops.models import Instance, Target
 
 INSTANCE_COLUMNS = tuple(field.name for field in fields(Instance))
 

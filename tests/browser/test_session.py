@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from tests.browser.labeling import choose, press, shown, sign_in, texts_of
 from tests.chromium import chromium
-from tests.studies import destroyed_at_the_end, free_port, well, write_study
+from tests.studies import EVERY_WAY, WAYS, destroyed_at_the_end, free_port, well, write_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.labelstudio]
 
@@ -24,11 +24,12 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@pytest.mark.parametrize("way", EVERY_WAY)
 @pytest.mark.parametrize("routing", ["subdomain", "path"])
-def test_three_labelled_and_one_skipped(tmp_path: Path, browser: Browser, routing: str) -> None:
+def test_three_labelled_and_one_skipped(tmp_path: Path, browser: Browser, routing: str, way: str) -> None:
     study = write_study(
         tmp_path / "study",
-        {"annotators": ["anna"], "runtime": "process", "proxy": {"port": free_port(), "routing": routing}},
+        {"annotators": ["anna"], **WAYS[way], "proxy": {"port": free_port(), "routing": routing}},
     )
     texts = texts_of(study)
     with destroyed_at_the_end(study):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from annotator_ops.cli.main import app
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Rating
+from annotator_ops.measures import Rating
 from annotator_ops.ratings import read_ratings
 from annotator_ops.steps.export import export, form_of
 from annotator_ops.tables import TableFormat

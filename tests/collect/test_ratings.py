@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Rating
+from annotator_ops.measures import Rating
 from annotator_ops.ratings import NUMBER, RatingsError, read_judges, read_ratings
 from annotator_ops.tables import TableFormat, encode_ratings, value_text
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator_ops.models import Rating, Value
+from annotator_ops.measures import Rating, Value
 from annotator_ops.results import Parsed, Reading, parse_export, reading_hash, reading_of
 from tests.collect.samples import CRITERIA, Exported, quality, result, study, tasks
 

@@ -86,7 +86,8 @@ def all_runtimes() -> list[Any]:
 def runtimes() -> list[Factory]:
     return [
         Factory("fake", FakeBench),
-        Factory("process", ProcessBench, (pytest.mark.labelstudio,)),
+        Factory("ordinary", lambda root: ProcessBench(root, warm=False), (pytest.mark.labelstudio,)),
+        Factory("warm", lambda root: ProcessBench(root, warm=True), (pytest.mark.labelstudio,)),
     ]
 
 
@@ -124,14 +125,15 @@ class FakeBench:
 class ProcessBench:
     answers = True
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, warm: bool) -> None:
         self.root = root
+        self.warm = warm
         self.installation = prepared_installation()
         self.started: set[tuple[str, str]] = set()
         self.children: list[subprocess.Popen[bytes]] = []
 
     def runtime(self, study: str) -> Runtime:
-        return ProcessRuntime(study, self.root / study, self.installation)
+        return ProcessRuntime(study, self.root / study, self.installation, warm=self.warm)
 
     def spec(
         self, study: str, annotator: str, *, port: int | None = None, environment: Mapping[str, str] | None = None

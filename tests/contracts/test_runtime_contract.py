@@ -77,6 +77,15 @@ def api(spec: InstanceSpec) -> httpx.Client:
     )
 
 
+def test_front_end_files_are_plain_files_where_there_are_any(bench: Bench) -> None:
+    folder = bench.runtime("one").static_files(bench.spec("one", "anna").label_studio)
+    assert (folder is not None) is bench.answers
+    if folder is not None:
+        assert (folder / "react-app" / "main.js").is_file()
+        assert folder.stat().st_mode & 0o077 == 0
+        assert not [path for path in folder.rglob("*") if path.is_symlink()]
+
+
 def test_an_instance_lives_stops_and_comes_back_with_its_data(bench: Bench) -> None:
     spec = bench.spec("one", "anna")
     runtime = bench.runtime("one")

@@ -13,7 +13,6 @@ from annotator_ops.models import InstanceSpec, LabelStudioChoice, Limits
 from annotator_ops.resources import resource
 from annotator_ops.runtimes.docker import owner_for
 from annotator_ops.runtimes.docker_container import (
-    Owner,
     Program,
     Walls,
     container_options,
@@ -22,6 +21,7 @@ from annotator_ops.runtimes.docker_container import (
     settings_of,
 )
 from annotator_ops.runtimes.docker_memory import memory_of
+from annotator_ops.runtimes.owner import Owner
 from annotator_ops.secret import Secret
 
 PROGRAM = Program("image:1", "/env/bin/python", "/opt/launch.py", "/opt/health.py", migrations="abc")

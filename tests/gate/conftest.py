@@ -16,7 +16,7 @@ import pytest
 from annotator_ops.models import Route, Routing
 from annotator_ops.proxies import ProxyPlan
 from annotator_ops.proxies.caddy import CaddyProxy
-from tests.real import RealInstance, free_port, real_instance
+from tests.real import RealInstance, Way, free_port, real_instance, shared_installation
 
 EMAIL = "anna@example.org"
 LABEL_CONFIG = """<View>
@@ -124,22 +124,33 @@ def _furnish(instance: RealInstance, password: str) -> tuple[int, tuple[int, ...
     return project, tuple(task["id"] for task in listed)
 
 
-def _behind(routing: Routing, folder: Path, stack: ExitStack) -> Behind:
+def _behind(routing: Routing, way: Way, folder: Path, stack: ExitStack) -> Behind:
     port = free_port()
     prefix = "/a/anna" if routing == "path" else ""
     host = f"localhost:{port}" if routing == "path" else f"anna.localhost:{port}"
     origin = f"http://{host}"
-    instance = stack.enter_context(real_instance(folder / "instance", public_url=f"{origin}{prefix}"))
+    instance = stack.enter_context(real_instance(folder / "instance", public_url=f"{origin}{prefix}", way=way))
     password = secrets.token_urlsafe(12)
     project, tasks = _furnish(instance, password)
     proxy = CaddyProxy("gate", folder / "state")
     stack.callback(proxy.stop)
-    route = Route("anna", "anna", f"127.0.0.1:{instance.port}", project)
+    static = shared_installation().static_files()
+    route = Route("anna", "anna", f"127.0.0.1:{instance.port}", project, static=static)
     proxy.apply(ProxyPlan(port, f"http://localhost:{port}", routing, (route,)))
     return Behind(instance, proxy, port, host, origin, prefix, password, project, tasks)
 
 
-@pytest.fixture(scope="session", params=["subdomain", "path"])
+# Every way to run a Label Studio, and with the first one both routings.
+COMBINATIONS = [
+    pytest.param(("subdomain", "warm"), id="subdomain-warm"),
+    pytest.param(("path", "warm"), id="path-warm"),
+    pytest.param(("path", "ordinary"), id="path-ordinary"),
+    pytest.param(("subdomain", "docker"), id="subdomain-docker", marks=pytest.mark.docker),
+]
+
+
+@pytest.fixture(scope="session", params=COMBINATIONS)
 def behind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     with ExitStack() as stack:
-        yield _behind(request.param, tmp_path_factory.mktemp(request.param), stack)
+        routing, way = request.param
+        yield _behind(routing, way, tmp_path_factory.mktemp(f"{routing}-{way}"), stack)

@@ -42,7 +42,9 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Routing, F
     found: dict[Routing, Front] = {}
     proxies = []
     with echo_upstream() as upstream:
-        route = Route("anna", "anna", f"127.0.0.1:{upstream}", PROJECT)
+        # No front-end file is there: whatever asks for one has to come through unchanged.
+        static = tmp_path_factory.mktemp("front-end")
+        route = Route("anna", "anna", f"127.0.0.1:{upstream}", PROJECT, static=static)
         for routing in ("subdomain", "path"):
             port = free_port()
             proxy = CaddyProxy("gate", tmp_path_factory.mktemp(routing))

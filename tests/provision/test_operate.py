@@ -24,7 +24,7 @@ pytestmark = pytest.mark.labelstudio
 
 STATUS_KEYS = {
     "annotator", "state", "target", "runtime", "url", "port", "data_dir", "project_id", "done", "skipped", "drafts",
-    "total", "median_seconds", "last_activity", "memory", "disk", "problem",
+    "total", "median_seconds", "last_activity", "memory", "disk", "problem", "walls", "note",
 }  # fmt: skip
 
 

@@ -152,7 +152,9 @@ def test_routes_are_complete_and_sorted_and_the_stopped_are_paused() -> None:
             ("bob", 2, Target.STOPPED),
         )
     }
-    found = routes(recorded)
+    files = Path("/front-end")
+    found = routes(recorded, {"zoe": files, "bob": None})
+    assert [route.static for route in found] == [None, None, files]
     assert [(route.annotator, route.paused) for route in found] == [("Ann", False), ("bob", True), ("zoe", False)]
     assert found[0].host_label.startswith("ann--")
     assert found[2].upstream == "127.0.0.1:3"

@@ -13,7 +13,7 @@ import pytest
 
 from annotator_ops.browsing import AnnotatorSession
 from annotator_ops.secret import Secret
-from tests.studies import destroyed_at_the_end, free_port, well, write_study
+from tests.studies import EVERY_WAY, WAYS, destroyed_at_the_end, free_port, well, write_study
 
 ITEMS = 60
 CRITERIA = ("coherence", "consistency", "fluency", "relevance")
@@ -41,7 +41,7 @@ def label_config() -> str:
     return f'<View><Text name="summary" value="$summary"/>{controls}</View>'
 
 
-def summeval_study(directory: Path, find: Callable[[str], Path], runtime: str) -> tuple[Path, list[dict[str, str]]]:
+def summeval_study(directory: Path, find: Callable[[str], Path], way: str) -> tuple[Path, list[dict[str, str]]]:
     """Every 20th summary, so that all twelve systems are in it; the experts' ratings of these items."""
     lines = find("summeval/tasks.jsonl").read_text().splitlines()
     tasks = [json.loads(line) for line in lines[::20]][:ITEMS]
@@ -50,7 +50,7 @@ def summeval_study(directory: Path, find: Callable[[str], Path], runtime: str) -
         directory,
         {
             "name": "summeval",
-            "runtime": runtime,
+            **WAYS[way],
             "annotators": [{"id": expert} for expert in EXPERTS],
             "label_config": "summeval.xml",
             "criteria": [
@@ -106,11 +106,11 @@ def numbers(analysis: dict[str, Any]) -> dict[str, float | None]:
 
 
 @pytest.mark.labelstudio
-@pytest.mark.parametrize("runtime", ["process", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.mark.parametrize("way", EVERY_WAY)
 def test_statistics_of_the_replay_equal_those_of_the_files(
-    tmp_path: Path, shared_data: Callable[[str], Path], runtime: str
+    tmp_path: Path, shared_data: Callable[[str], Path], way: str
 ) -> None:
-    study, ratings = summeval_study(tmp_path / "study", shared_data, runtime)
+    study, ratings = summeval_study(tmp_path / "study", shared_data, way)
     with destroyed_at_the_end(study):
         well("provision", study=study)
         submit_all(study, ratings)

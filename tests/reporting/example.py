@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from annotator_ops.models import JSONDict, Level, Rating, Value
+from annotator_ops.measures import Rating, Value
+from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.analysis import Provenance, analyze
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec

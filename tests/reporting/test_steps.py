@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from annotator_ops.errors import OpsError
+from annotator_ops.measures import Rating
 from annotator_ops.models import (
     Annotator,
     Criterion,
@@ -19,7 +20,6 @@ from annotator_ops.models import (
     Limits,
     Order,
     ProxySettings,
-    Rating,
     Study,
 )
 from annotator_ops.results import Comment, Finding, Parsed, reading_hash

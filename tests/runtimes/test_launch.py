@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -28,20 +27,16 @@ from annotator_ops.runtimes.process import ProcessRuntime
 from annotator_ops.runtimes.seed import DATABASE, Seed
 from annotator_ops.secret import Secret
 from annotator_ops.waiting import wait_until
+from tests.launcher import launcher
 from tests.real import OPERATOR_EMAIL, free_port, make_spec, prepared_installation, wait_healthy
 
 LAUNCHER = resource("deploy", "launch.py")
 
 
-@pytest.fixture(scope="module")
-def launcher() -> ModuleType:
-    """The launcher as a module: up to the point where it needs Label Studio, it needs nothing but Python."""
-    spec = importlib.util.spec_from_file_location("launch", LAUNCHER)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def labelstudio() -> ModuleType:
+    """The launcher's part that knows the database; up to where it needs Label Studio, it needs nothing but Python."""
+    return launcher("labelstudio")
 
 
 def run(settings: Path, *options: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
@@ -113,56 +108,34 @@ def test_a_taken_port_is_said_and_no_other_is_tried(tmp_path: Path) -> None:
 
 
 def test_it_does_nothing_when_its_starter_died_before_writing_it_down(tmp_path: Path) -> None:
-    gate, opener = os.pipe()
+    ours, theirs = socket.socketpair()
     path = write_settings(tmp_path / "s.json", settings(tmp_path))
-    with subprocess.Popen([sys.executable, str(LAUNCHER), str(path), "--gate", str(gate)], pass_fds=(gate,)) as child:
-        os.close(gate)
-        os.close(opener)
+    command = [sys.executable, str(LAUNCHER), str(path), "--line", str(theirs.fileno())]
+    with subprocess.Popen(command, pass_fds=(theirs.fileno(),)) as child:
+        theirs.close()
+        ours.close()
         assert child.wait(10) == 0
     assert not (tmp_path / "data").exists()
 
 
-def test_the_environment_is_replaced(launcher: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_refused_is_told_to_the_starter(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    path = write_settings(tmp_path / "s.json", settings(tmp_path), mode=0o644)
+    command = [sys.executable, str(LAUNCHER), str(path), "--line", str(theirs.fileno())]
+    with ours, theirs, subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdout=subprocess.DEVNULL) as child:
+        ours.send(b"1")
+        message = json.loads(ours.recv(65536))
+        assert child.wait(10) == 2
+    assert message["code"] == 2
+    assert "mode 0644" in message["refused"]
+
+
+def test_the_environment_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = launcher("instance")
     fake = {"PATH": "/bin", "HOME": "/h", "AWS_SECRET_ACCESS_KEY": "x", "SECRET_KEY": "of somebody else"}
-    monkeypatch.setattr(launcher.os, "environ", fake)
-    launcher.replace_environment({"SECRET_KEY": "own", "HOME": "/own"})
+    monkeypatch.setattr(instance.os, "environ", fake)
+    instance.replace_environment({"SECRET_KEY": "own", "HOME": "/own"})
     assert fake == {"PATH": "/bin", "HOME": "/own", "SECRET_KEY": "own"}
-
-
-def test_requests_in_flight_are_waited_for(launcher: ModuleType) -> None:
-    entered = threading.Event()
-    go_on = threading.Event()
-
-    def application(_environ: dict[str, Any], _start_response: object) -> list[bytes]:
-        entered.set()
-        go_on.wait(10)
-        return [b"done"]
-
-    counted = launcher.InFlight(application)
-
-    def one_request() -> None:
-        response = counted({}, lambda *_: None)
-        list(response)
-        response.close()
-
-    thread = threading.Thread(target=one_request)
-    assert counted.drained(0)
-    thread.start()
-    assert entered.wait(10)
-    assert not counted.drained(0)
-    go_on.set()
-    assert counted.drained(10)
-    thread.join()
-
-
-def test_a_request_that_raises_is_no_longer_in_flight(launcher: ModuleType) -> None:
-    def application(_environ: dict[str, Any], _start_response: object) -> list[bytes]:
-        raise RuntimeError("no")
-
-    counted = launcher.InFlight(application)
-    with pytest.raises(RuntimeError):
-        counted({}, lambda *_: None)
-    assert counted.drained(0)
 
 
 def migrations_of(database: Path) -> int:
@@ -190,15 +163,15 @@ def served(spec: InstanceSpec, installation: Installation) -> Iterator[ProcessRu
 
 
 @pytest.mark.labelstudio
-def test_the_cheap_hash_is_that_of_a_migrated_database(launcher: ModuleType, installation: Installation) -> None:
+def test_the_cheap_hash_is_that_of_a_migrated_database(labelstudio: ModuleType, installation: Installation) -> None:
     seed = Seed(installation)
-    assert launcher.migrations_hash(seed.database) == seed.migrations
-    assert launcher.migrations_hash(seed.database.with_name("absent")) is None
+    assert labelstudio.migrations_hash(seed.database) == seed.migrations
+    assert labelstudio.migrations_hash(seed.database.with_name("absent")) is None
 
 
 @pytest.mark.labelstudio
 def test_an_older_database_is_copied_and_then_migrated(
-    tmp_path: Path, launcher: ModuleType, installation: Installation
+    tmp_path: Path, labelstudio: ModuleType, installation: Installation
 ) -> None:
     spec = make_spec(tmp_path / "anna")
     database = spec.data_dir / DATABASE
@@ -206,7 +179,7 @@ def test_an_older_database_is_copied_and_then_migrated(
     whole = migrations_of(database)
     # Label Studio itself takes the last migration of one of its applications back.
     backward = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import launch; launch.set_up_django()\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); from launcher import labelstudio; labelstudio.set_up()\n"
         "from django.core.management import call_command; call_command('migrate', 'fsm', '0002', verbosity=0)"
     )
     environment = {**spec.environment, "SECRET_KEY": "x" * 40, "LABEL_STUDIO_BASE_DATA_DIR": str(spec.data_dir)}
@@ -220,7 +193,7 @@ def test_an_older_database_is_copied_and_then_migrated(
     assert re.search(rf"migrations to apply: {whole - older}\b", log)
     copies = list(spec.data_dir.glob(f"{DATABASE}.before-migration-*"))
     assert [migrations_of(copy) for copy in copies] == [older]
-    assert launcher.migrations_hash(database) == Seed(installation).migrations
+    assert labelstudio.migrations_hash(database) == Seed(installation).migrations
 
 
 @pytest.mark.labelstudio

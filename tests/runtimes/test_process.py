@@ -21,6 +21,7 @@ from annotator_ops.runtimes import process as module
 from annotator_ops.runtimes.folder import KEPT_LOGS, Record
 from annotator_ops.runtimes.installation import Installation
 from annotator_ops.runtimes.process import ProcessRuntime
+from annotator_ops.runtimes.template import Template
 from annotator_ops.waiting import wait_until
 from tests.conftest import REPOSITORY
 from tests.real import make_spec, prepared_installation, shared_home, wait_healthy
@@ -34,7 +35,7 @@ from annotator_ops.runtimes import folder
 from annotator_ops.runtimes.installation import Installation
 from annotator_ops.runtimes.process import ProcessRuntime
 from tests.real import make_spec
-root, home, port, die = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+root, home, port, warm, die = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
 def killed(*_arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 if die == "before-record":
@@ -43,7 +44,7 @@ elif die == "before-gate":
     write = folder.Record.write
     folder.Record.write = lambda self, directory: (write(self, directory), killed())
 spec = make_spec(root / "anna", port=port)
-runtime = ProcessRuntime("tests", root, Installation(home, "1.23.2"))
+runtime = ProcessRuntime("tests", root, Installation(home, "1.23.2"), warm=warm == "True")
 runtime.seed(spec)
 runtime.start(spec)
 """
@@ -59,9 +60,9 @@ def spec(tmp_path: Path) -> InstanceSpec:
     return make_spec(tmp_path / "anna")
 
 
-@pytest.fixture
-def runtime(spec: InstanceSpec, installation: Installation) -> Iterator[ProcessRuntime]:
-    made = ProcessRuntime(spec.study, spec.directory.parent, installation)
+@pytest.fixture(params=["ordinary", "warm"])
+def runtime(request: pytest.FixtureRequest, spec: InstanceSpec, installation: Installation) -> Iterator[ProcessRuntime]:
+    made = ProcessRuntime(spec.study, spec.directory.parent, installation, warm=request.param == "warm")
     yield made
     made.remove("anna")
 
@@ -86,10 +87,10 @@ def processes_of(directory: Path) -> list[int]:
     return found
 
 
-def start_elsewhere(spec: InstanceSpec, *, die: str) -> int:
+def start_elsewhere(spec: InstanceSpec, *, warm: bool, die: str) -> int:
     """Start the instance from another Python, in its own session; gives that Python's exit code."""
     command = [sys.executable, "-c", START_ELSEWHERE, str(spec.directory.parent), str(shared_home()), str(spec.port)]
-    ended = subprocess.run([*command, die], check=False, cwd=REPOSITORY, start_new_session=True, timeout=60)
+    ended = subprocess.run([*command, str(warm), die], check=False, cwd=REPOSITORY, start_new_session=True, timeout=60)
     return ended.returncode
 
 
@@ -103,7 +104,9 @@ def test_no_secret_is_in_sight(runtime: ProcessRuntime, spec: InstanceSpec) -> N
             assert secret.reveal().encode() not in visible
     environment = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     assert {entry.split(b"=")[0] for entry in environment} == {b"PATH", b"LANG", b"HOME", b"TMPDIR"}
-    assert os.fsencode(f"HOME={spec.directory}") in environment
+    # A forked instance shows what its template was started with.
+    home = Template(runtime.installation).folder if runtime.warm else spec.directory
+    assert os.fsencode(f"HOME={home}") in environment
     wait_healthy(spec.port)
     for path in spec.directory.rglob("*"):
         if path.is_file():
@@ -114,7 +117,7 @@ def test_no_secret_is_in_sight(runtime: ProcessRuntime, spec: InstanceSpec) -> N
 
 
 def test_it_outlives_its_starter_and_its_starters_session(runtime: ProcessRuntime, spec: InstanceSpec) -> None:
-    assert start_elsewhere(spec, die="never") == 0
+    assert start_elsewhere(spec, warm=runtime.warm, die="never") == 0
     pid = pid_of(runtime)
     assert os.getsid(pid) == pid
     assert Path(f"/proc/{pid}/fd/0").readlink() == Path("/dev/null")
@@ -126,7 +129,7 @@ def test_it_outlives_its_starter_and_its_starters_session(runtime: ProcessRuntim
 def test_a_starter_killed_at_the_worst_moment_leaves_no_orphan(
     runtime: ProcessRuntime, spec: InstanceSpec, moment: str
 ) -> None:
-    assert start_elsewhere(spec, die=moment) == -signal.SIGKILL
+    assert start_elsewhere(spec, warm=runtime.warm, die=moment) == -signal.SIGKILL
     wait_until(
         lambda: True if not processes_of(spec.directory) else None, what="the half-started to end", deadline=10, hint=""
     )
@@ -213,7 +216,7 @@ def test_logs_are_rotated_at_each_start_and_the_oldest_dropped(runtime: ProcessR
         assert list(runtime.logs("anna", 1)) == ["second line"]
         runtime.start(spec)
         runtime.stop("anna")
-    assert sorted(path.name for path in log.parent.iterdir()) == sorted(
+    assert sorted(path.name for path in log.parent.glob("label-studio.log*")) == sorted(
         [log.name, *(f"{log.name}.{number}" for number in range(1, KEPT_LOGS + 1))]
     )
     assert (log.parent / f"{log.name}.1").read_text().startswith(f"start {KEPT_LOGS + 1}")

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from annotator_ops.models import Estimate, Level
+from annotator_ops.measures import Estimate
+from annotator_ops.models import Level
 from annotator_ops.stats.agreement import _alpha, _units, cohen_kappa, krippendorff_alpha, pairwise, percent_agreement
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.reliability import ReliabilityData

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotator_ops.models import JSONDict, Level, RaterKind, Rating, Value
+from annotator_ops.measures import Rating, Value
+from annotator_ops.models import JSONDict, Level, RaterKind
 from annotator_ops.ratings import read_ratings
 from annotator_ops.stats.analysis import Analysis, Provenance, analyze
 from annotator_ops.stats.intervals import Resampling

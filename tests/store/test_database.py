@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Instance, Rating, Target, Value
+from annotator_ops.measures import Rating, Value
+from annotator_ops.models import Instance, Target
 from annotator_ops.results import Comment, Counts, Finding, Parsed, SeenAnnotation
 from annotator_ops.store.database import Store
 from annotator_ops.store.records import Changes, Export
