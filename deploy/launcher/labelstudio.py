@@ -48,7 +48,7 @@ def set_up() -> None:
 
     # The same parser of the same library, in C: Label Studio reads long YAML files as it starts, and spends a third of
     # its own set-up on them in Python.
-    yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    setattr(yaml, "SafeLoader", getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: B010 - to mypy it is a type
 
     django.setup(set_prefix=False)
     _tune_database()

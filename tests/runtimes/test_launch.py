@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
+from launcher import instance, labelstudio
 
 from annotator_ops.models import InstanceSpec, State
 from annotator_ops.resources import resource
@@ -27,16 +27,9 @@ from annotator_ops.runtimes.process import ProcessRuntime
 from annotator_ops.runtimes.seed import DATABASE, Seed
 from annotator_ops.secret import Secret
 from annotator_ops.waiting import wait_until
-from tests.launcher import launcher
 from tests.real import OPERATOR_EMAIL, free_port, make_spec, prepared_installation, wait_healthy
 
 LAUNCHER = resource("deploy", "launch.py")
-
-
-@pytest.fixture
-def labelstudio() -> ModuleType:
-    """The launcher's part that knows the database; up to where it needs Label Studio, it needs nothing but Python."""
-    return launcher("labelstudio")
 
 
 def run(settings: Path, *options: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
@@ -131,9 +124,8 @@ def test_what_is_refused_is_told_to_the_starter(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    instance = launcher("instance")
     fake = {"PATH": "/bin", "HOME": "/h", "AWS_SECRET_ACCESS_KEY": "x", "SECRET_KEY": "of somebody else"}
-    monkeypatch.setattr(instance.os, "environ", fake)
+    monkeypatch.setattr(os, "environ", fake)
     instance.replace_environment({"SECRET_KEY": "own", "HOME": "/own"})
     assert fake == {"PATH": "/bin", "HOME": "/own", "SECRET_KEY": "own"}
 
@@ -163,16 +155,14 @@ def served(spec: InstanceSpec, installation: Installation) -> Iterator[ProcessRu
 
 
 @pytest.mark.labelstudio
-def test_the_cheap_hash_is_that_of_a_migrated_database(labelstudio: ModuleType, installation: Installation) -> None:
+def test_the_cheap_hash_is_that_of_a_migrated_database(installation: Installation) -> None:
     seed = Seed(installation)
     assert labelstudio.migrations_hash(seed.database) == seed.migrations
     assert labelstudio.migrations_hash(seed.database.with_name("absent")) is None
 
 
 @pytest.mark.labelstudio
-def test_an_older_database_is_copied_and_then_migrated(
-    tmp_path: Path, labelstudio: ModuleType, installation: Installation
-) -> None:
+def test_an_older_database_is_copied_and_then_migrated(tmp_path: Path, installation: Installation) -> None:
     spec = make_spec(tmp_path / "anna")
     database = spec.data_dir / DATABASE
     Seed(installation).copy_to(database)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from launcher import revival
 
 from annotator_ops.locking import locked
 from annotator_ops.waiting import wait_until
-from tests.launcher import launcher
 from tests.real import free_port
 
 
@@ -42,7 +42,7 @@ class Bench:
 
     def watch(self, **record: Any) -> subprocess.Popen[bytes]:
         child = self.sleeper()
-        process = launcher("revival").identity_of(child.pid)
+        process = revival.identity_of(child.pid)
         content = {"process": process, "port": free_port(), "stopped": False, **record}
         (self.directory / "process.json").write_text(json.dumps(content))
         self.watching.watch(child.pid, self.directory / "settings.json", self.directory, {"PATH": "/bin"})
@@ -64,13 +64,12 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    module = launcher("revival")
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(revival, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(revival, "LONGEST_PAUSE", 0.01)
     (tmp_path / "log").mkdir()
     (tmp_path / "control.lock").touch()
     made = Bench(tmp_path)
-    made.watching = module.Revival(made.start)
+    made.watching = revival.Revival(made.start)
     yield made
     for child in made.children:
         child.kill()
@@ -127,7 +126,7 @@ def test_while_a_command_is_at_work_it_waits(bench: Bench) -> None:
 
 def test_one_that_dies_again_and_again_is_given_up(bench: Bench) -> None:
     child = bench.watch()
-    most = launcher("revival").MOST_TRIES
+    most = revival.MOST_TRIES
     for number in range(most + 1):
         end(child)
         bench.look_until_settled()

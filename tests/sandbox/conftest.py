@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from annotator_ops.resources import resource
 from tests.conftest import need
 from tests.sandbox.playground import SYSTEM_PYTHON, Playground, playground
-
-
-@pytest.fixture(scope="session")
-def launcher() -> Iterator[Any]:
-    """A function that imports a module of `deploy/launcher`, which belongs to no package here."""
-    folder = str(resource("deploy"))
-    sys.path.insert(0, folder)
-    yield lambda name: importlib.import_module(f"launcher.{name}")
-    sys.path.remove(folder)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from typing import Any
 def main(path: str) -> None:
     spec: dict[str, Any] = json.loads(Path(path).read_text())
     sys.path.insert(0, spec["deploy"])
-    from launcher import sandbox  # type: ignore[import-not-found, unused-ignore]
+    from launcher import sandbox
 
     if spec["walls"] is not None:
         wanted = spec["walls"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from launcher import seccomp, syscalls
 
 from tests.conftest import need
 
@@ -26,26 +25,24 @@ def numbers_in(header: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("header", "column"), [(X86, 0), (GENERIC, 1)])
-def test_the_numbers_are_the_kernels(launcher: Callable[[str], Any], header: Path, column: int) -> None:
+def test_the_numbers_are_the_kernels(header: Path, column: int) -> None:
     known = numbers_in(header)
-    table = {name: numbers[column] for name, numbers in launcher("syscalls").NUMBERS.items()}
+    table = {name: numbers[column] for name, numbers in syscalls.NUMBERS.items()}
     newest = max(number for name, number in known.items() if name != "syscalls")
     # A header older than a call does not know it.
     expected = {name: known.get(name) for name, number in table.items() if number is None or number <= newest}
     assert {name: number for name, number in table.items() if name in expected} == expected
 
 
-def test_calls_that_came_later_have_one_number_everywhere(launcher: Callable[[str], Any]) -> None:
-    syscalls = launcher("syscalls")
+def test_calls_that_came_later_have_one_number_everywhere() -> None:
     later = [numbers for numbers in syscalls.NUMBERS.values() if numbers[0] >= 424]
     assert all(x86 == arm for x86, arm in later)
     assert max(x86 for x86, _ in later) == syscalls.NEWEST
 
 
-def test_every_name_in_the_table_is_used_once(launcher: Callable[[str], Any]) -> None:
-    seccomp = launcher("seccomp")
+def test_every_name_in_the_table_is_used_once() -> None:
     used = [name for names in seccomp.REFUSED.values() for name in names] + list(seccomp._checked_calls(1))
-    assert sorted(used) == sorted(launcher("syscalls").NUMBERS)
+    assert sorted(used) == sorted(syscalls.NUMBERS)
 
 
 def verdict(program: bytes, *, number: int, architecture: int, arguments: tuple[int, ...] = ()) -> int:
@@ -126,27 +123,24 @@ HIGH = 1 << 40
         ("setxattr", (), ENOTSUP),
     ],
 )
-def test_what_the_filter_says(
-    launcher: Callable[[str], Any], machine: str, name: str, arguments: tuple[int, ...], expected: int
-) -> None:
-    syscalls = launcher("syscalls")
+def test_what_the_filter_says(machine: str, name: str, arguments: tuple[int, ...], expected: int) -> None:
     architecture, column = syscalls.ARCHITECTURES[machine]
-    program = launcher("seccomp").program(77, machine)
+    program = seccomp.program(77, machine)
     number = syscalls.NUMBERS[name][column]
+    assert number is not None
     assert verdict(program, number=number, architecture=architecture, arguments=arguments) == expected
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_other_doors_are_closed(launcher: Callable[[str], Any], machine: str) -> None:
-    syscalls = launcher("syscalls")
+def test_other_doors_are_closed(machine: str) -> None:
     architecture = syscalls.ARCHITECTURES[machine][0]
-    program = launcher("seccomp").program(77, machine)
+    program = seccomp.program(77, machine)
     assert verdict(program, number=0x40000000, architecture=architecture) == ENOSYS
     assert verdict(program, number=syscalls.NEWEST + 1, architecture=architecture) == ENOSYS
     assert verdict(program, number=0, architecture=0x40000003) == EPERM
     assert verdict(program, number=0, architecture=architecture) == ALLOWED
 
 
-def test_an_unknown_machine_is_said_to_be(launcher: Callable[[str], Any]) -> None:
+def test_an_unknown_machine_is_said_to_be() -> None:
     with pytest.raises(OSError, match="riscv64 machines are not known"):
-        launcher("seccomp").program(77, "riscv64")
+        seccomp.program(77, "riscv64")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from launcher import apart, kernel, sandbox, seccomp
 
 from tests.sandbox.playground import PROCESSES, Playground, Result
 
@@ -118,13 +119,12 @@ def test_root_that_stays_root_is_said_to(own_user: Playground) -> None:
     assert "the kernel does not count root's" in said(result, "limits")
 
 
-def test_where_namespaces_are_restricted_it_is_said(launcher: Callable[[str], Any], tmp_path: Path) -> None:
+def test_where_namespaces_are_restricted_it_is_said(tmp_path: Path) -> None:
     """The filter refuses namespaces, as some systems do for ordinary programs."""
-    apart, sandbox = launcher("apart"), launcher("sandbox")
 
     def enclose() -> dict[str, Any]:
-        launcher("kernel").prctl(launcher("kernel").PR_SET_NO_NEW_PRIVS, 1)
-        launcher("seccomp").install(os.getpid())
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        seccomp.install(os.getpid())
         walls = sandbox.Walls(read=(), write=(str(tmp_path),), memory=None, processes=PROCESSES, uid=None)
         return dict(sandbox.enclose(walls))
 

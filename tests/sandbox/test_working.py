@@ -8,11 +8,11 @@ import socket
 import statistics
 import subprocess
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from launcher import sandbox
 
 from tests.sandbox.playground import MEMORY, ORDINARY, PROCESSES, Playground
 
@@ -233,23 +233,20 @@ def test_a_closed_folder_shows_only_what_is_needed(own_user: Playground) -> None
     assert own_user.path("study", "alice", "file").stat().st_uid == ORDINARY
 
 
-def test_try_out_reports_every_wall(launcher: Callable[[str], Any]) -> None:
-    sandbox = launcher("sandbox")
+def test_try_out_reports_every_wall() -> None:
     report = sandbox.try_out()
     assert list(report) == list(sandbox.NAMES)
     assert sandbox.complete(report) == (sandbox.missing(report) == [])
     assert "tcp: left out on request" in "\n".join(sandbox.missing(sandbox.try_out(frozenset({"tcp"}))))
 
 
-def test_a_child_that_dies_is_a_report_too(launcher: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox = launcher("sandbox")
+def test_a_child_that_dies_is_a_report_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "enclose", lambda _: os.kill(os.getpid(), 9))
     report = sandbox.try_out()
     assert sandbox.missing(report)[0] == "user: the try-out failed: the child ended by signal 9"
 
 
-def test_threads_are_refused_before_anything_is_done(launcher: Callable[[str], Any], tmp_path: Path) -> None:
-    sandbox = launcher("sandbox")
+def test_threads_are_refused_before_anything_is_done(tmp_path: Path) -> None:
     walls = sandbox.Walls(read=(), write=(str(tmp_path),), memory=None, processes=None, uid=None)
     ending = threading.Event()
     thread = threading.Thread(target=ending.wait)
@@ -270,8 +267,7 @@ def test_threads_are_refused_before_anything_is_done(launcher: Callable[[str], A
         ({"without": frozenset({"doors"})}, "there is no wall named doors"),
     ],
 )
-def test_senseless_walls_are_refused(launcher: Callable[[str], Any], change: dict[str, Any], message: str) -> None:
-    sandbox = launcher("sandbox")
+def test_senseless_walls_are_refused(change: dict[str, Any], message: str) -> None:
     wanted: dict[str, Any] = {"read": (), "write": (), "memory": None, "processes": None, "uid": None}
     with pytest.raises(ValueError, match=message):
         sandbox._check(sandbox.Walls(**wanted | change))
