@@ -44,7 +44,8 @@ class Launcher:
     def launch(self, spec: InstanceSpec) -> Record:
         """Start an instance, detached, and write down that it runs. Call it under the instance's lock.
 
-        Raises OpsError with code "port-taken", "instance-locked", "sandbox-incomplete", "no-locks" or "start-failed".
+        Raises OpsError with code "port-taken", "instance-locked", "sandbox-incomplete", "memory-short" or
+        "start-failed".
         """
         try:
             return self._launch(spec)
@@ -158,12 +159,6 @@ def _sandbox_incomplete(spec: InstanceSpec, refusal: str) -> OpsError:
 
 def _start_failed(spec: InstanceSpec, error: OSError) -> OpsError:
     what = f"Label Studio of {spec.annotator} could not be started"
-    if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
-        return OpsError(
-            f"{what}: the file system of {spec.directory} has no file locks ({error.strerror}).",
-            hint="Without them two programs could write to one database. Move the study to a local disk.",
-            code="no-locks",
-        )
     if error.errno in (errno.ENOMEM, errno.EAGAIN):
         return OpsError(
             f"{what}: this machine has no memory or process left for it ({error.strerror}).",

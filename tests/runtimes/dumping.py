@@ -83,6 +83,7 @@ def everything() -> dict[str, Any]:
         "addresses": {"prefix": get_script_prefix(), "login": reverse("user-login"), "main": reverse("main")},
         "urls": sorted(str(pattern.pattern) for pattern in get_resolver().url_patterns),
         "connections": plain(connections.settings),
+        "database": {name: pragma(name) for name in ("journal_mode", "synchronous", "temp_store", "busy_timeout")},
         "models": sorted(str(model._meta.label) for model in apps.get_models()),
         "logging": {
             # The level that counts: one that inherits its parent's is as good as one that has the same itself.
@@ -109,6 +110,13 @@ def everything() -> dict[str, Any]:
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "dice": {"python": random.random(), "uuid": str(uuid.uuid4()), "numpy": _numpy()},
     }
+
+
+def pragma(name: str) -> Any:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        return cursor.execute(f"PRAGMA {name}").fetchone()[0]
 
 
 def _numpy() -> float:

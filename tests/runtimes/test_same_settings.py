@@ -71,6 +71,7 @@ def test_every_setting_is_the_same(tmp_path: Path, installation: Installation, p
     warm = dumped(spec, installation, warm=True)
     assert len(ordinary["settings"]) > 300, "the dump would show a difference"
     assert ordinary["settings"]["SECRET_KEY"] == spec.secrets["SECRET_KEY"].reveal()
+    assert ordinary["database"] == {"journal_mode": "wal", "synchronous": 2, "temp_store": 2, "busy_timeout": 20000}
     assert set(warm) == set(ordinary)
     for part in ordinary:
         if part not in DIFFERENT:
