@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotator_ops.errors import OpsError
 from annotator_ops.files import private_folder
 from annotator_ops.locking import locked
 from annotator_ops.resources import resource
@@ -60,7 +61,7 @@ class Template:
             with locked(self.folder / "lock", what="another start of the template", deadline=START_SECONDS):
                 if not self._listens():
                     self._start()
-        except OSError as error:
+        except (OSError, OpsError) as error:
             raise TemplateUnavailable(f"it could not be started: {error}") from error
 
     def fork(self, settings: Path, environment: dict[str, str], descriptors: Sequence[int]) -> int:

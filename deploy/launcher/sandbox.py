@@ -53,7 +53,7 @@ class Walls:
 
     read: tuple[str, ...]  # files and folders that may be read and executed, besides the system's own
     write: tuple[str, ...]  # folders that may be written to; they exist, and belong to `uid`
-    memory: int | None  # bytes of each process: heap, thread stacks, everything private and writable
+    memory: int | None  # bytes for each process beyond what it has by now: heap, thread stacks, all that is writable
     processes: int | None  # processes and threads together
     uid: int | None  # the user to become where we are root; None: stay who we are
     without: frozenset[str] = frozenset()  # walls to leave out, by name; "landlock:N": act as on that version of it
@@ -241,7 +241,7 @@ def _limits(state: _State) -> None:
     for which, value, what in (
         (resource.RLIMIT_CORE, 0, "core dumps"),
         (resource.RLIMIT_NOFILE, MOST_DESCRIPTORS, "open files"),
-        (resource.RLIMIT_DATA, walls.memory, "memory"),
+        (resource.RLIMIT_DATA, _with_what_is_there(walls.memory), "memory"),
         (resource.RLIMIT_NPROC, walls.processes, "processes"),
     ):
         if value is None:
@@ -256,6 +256,14 @@ def _limits(state: _State) -> None:
     parts += [f"{walls.memory // 2**20} MiB of memory a process"] if walls.memory is not None else []
     parts += [f"{walls.processes} processes and threads"] if walls.processes is not None else []
     state.stands("limits", ", ".join(parts))
+
+
+def _with_what_is_there(memory: int | None) -> int | None:
+    """The limit counts what this process has by now, too: for one that was forked, all that it shares with others."""
+    if memory is None:
+        return None
+    found = re.search(r"^VmData:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return memory + (int(found[1]) * 1024 if found else 0)
 
 
 def _cannot_count(state: _State) -> str:

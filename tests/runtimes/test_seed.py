@@ -98,7 +98,7 @@ def test_without_a_seed_it_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.labelstudio
 def test_the_real_seed_is_empty_intact_and_keyless() -> None:
     seed = Seed(prepared_installation())
-    assert sorted(path.name for path in seed.database.parent.iterdir()) == [DATABASE, "seed.json"]
+    assert sorted(path.name for path in seed.database.parent.iterdir()) == [DATABASE, "modules.json", "seed.json"]
     with closing(sqlite3.connect(f"{seed.database.as_uri()}?mode=ro", uri=True)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT count(*) FROM htx_user").fetchone() == (0,)
