@@ -5,7 +5,7 @@
     launch.py SETTINGS.json --list-modules FILE
                                            use it for a moment, and write down which modules it has loaded
     launch.py --try-walls                  print as JSON which walls of the sandbox this machine has
-    launch.py --template SOCKET --modules FILE --ready N
+    launch.py --template SOCKET --modules FILE --hold N
                                            load Label Studio's modules once, and fork an instance for each request
 
 What it does is in the folder `launcher` beside it; `launcher/instance.py` says what SETTINGS.json holds.
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
         print(json.dumps(sandbox.try_out()))
         return 0
     if options.template is not None:
-        return template.serve(options.template, modules=options.modules, ready=options.ready)
+        return template.serve(options.template, modules=options.modules, hold=options.hold)
     if options.migrate:
         return instance.migrate(options.settings)
     if options.list_modules is not None:
@@ -51,7 +51,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--line", type=int, help="an inherited socket to whoever starts us (see instance.py)")
     parser.add_argument("--template", type=Path, help="be the template process, and listen on this unix socket")
     parser.add_argument("--modules", type=Path, help="a JSON list of the modules that the template loads")
-    parser.add_argument("--ready", type=int, help="an inherited pipe: told when the template listens")
+    parser.add_argument("--hold", type=int, help="an inherited lock, given back when the template listens")
     parser.add_argument("--room", help="no meaning: room in which a forked instance writes its own name for `ps`")
     options = parser.parse_args(argv)
     if sum((options.settings is not None, options.template is not None, options.try_walls)) != 1:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from annotator_ops import study as study_file
 from annotator_ops import validation
 from annotator_ops.addresses import origin_of
-from annotator_ops.errors import OpsError
+from annotator_ops.errors import OpsError, StudyError
 from annotator_ops.labelstudio import LabelStudio
-from annotator_ops.models import LabelStudioChoice, RuntimeKind, Study
+from annotator_ops.models import LabelStudioChoice, RuntimeKind, State, Study
 from annotator_ops.plan import Wanted, choose_runtime, instances_dir
 from annotator_ops.proxies.caddy import CaddyProxy
 from annotator_ops.proxies.orphans import end_orphaned_agents
@@ -45,9 +45,10 @@ def workbench(
 ) -> Iterator[Opened]:
     """Open a study's state and build its adapters; all are closed at the end.
 
-    `count` is the command line's number of annotators, which later commands `remember`.
+    `count` is the command line's number of annotators, which later commands `remember`. `check`: the study is to be
+    started, so everything about it is looked at first, as `ops validate` does.
     """
-    study = validation.load_valid(path) if check else study_file.load(path)
+    study = _load(path, check=check)
     # By one name, however it was reached: instances that know another place are out of date.
     study = replace(study, root=study.root.resolve())
     with ExitStack() as stack:
@@ -55,6 +56,10 @@ def workbench(
         study = _with_annotators(study, store, count, remember=remember)
         identity = study_id(study.state_dir, study.name)
         runtimes, kind, why = _runtimes(study, store, identity, stack=stack)
+        if check:
+            if remember:
+                _begin(runtimes[kind], study)  # it goes on while we look
+            validation.load_valid(path)
         if holder_is_gone(store):
             end_orphaned_agents(study.state_dir / NGROK_FOLDER)
             forget_exposed(store)
@@ -77,6 +82,23 @@ def workbench(
             cores=len(os.sched_getaffinity(0)),
         )
         yield Opened(bench, why)
+
+
+def _load(path: Path, *, check: bool) -> Study:
+    try:
+        return study_file.load(path)
+    except StudyError:
+        if check:
+            validation.load_valid(path)  # says all that is wrong, and not only what stands in the way
+        raise
+
+
+def _begin(runtime: Runtime, study: Study) -> None:
+    """Where instances will have to be started, begin with what that needs."""
+    with suppress(OpsError):
+        running = sum(seen.state is State.RUNNING for seen in runtime.observe().values())
+        if running < len(study.annotators):
+            runtime.begin(study.label_studio)
 
 
 def _with_annotators(study: Study, store: Store, count: int | None, *, remember: bool) -> Study:

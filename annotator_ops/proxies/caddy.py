@@ -82,11 +82,12 @@ class CaddyProxy:
             if current == wanted:
                 self._wait_served(plan)
                 return False
-            # Checked before anything is changed: a configuration that Caddy refuses must not cost a running study.
-            self._validate(wanted)
+            write_private(self._config_file, json.dumps(wanted, indent=1, ensure_ascii=False))
             if current is None:
                 self._start(plan)
             else:
+                # Checked before anything is changed: a configuration that Caddy refuses must not cost a running study.
+                self._validate()
                 self._load(wanted, plan)
             self._wait_served(plan)
             return True
@@ -154,8 +155,7 @@ class CaddyProxy:
         config = answer.json()
         return config if isinstance(config, dict) else {}
 
-    def _validate(self, wanted: JSONDict) -> None:
-        write_private(self._config_file, json.dumps(wanted, indent=1, ensure_ascii=False))
+    def _validate(self) -> None:
         command = [str(self._caddy()), "validate", "--config", str(self._config_file)]
         try:
             checked = subprocess.run(

@@ -22,6 +22,10 @@ class Runtime(Protocol):
         """Make sure that instances can be started: installation or image, and the seed database. Idempotent."""
         ...
 
+    def begin(self, choice: LabelStudioChoice) -> None:
+        """Begin with what the next start will need and takes time, without waiting for it. May do nothing."""
+        ...
+
     def static_files(self, choice: LabelStudioChoice) -> Path | None:
         """The folder of this Label Studio's front-end files on this machine, once prepared. None: ask the instance.
 

@@ -95,6 +95,9 @@ class DockerRuntime:
         """The same, and what was found: the program, its Label Studio's version, its seed database."""
         return self._images.prepare(choice, progress, ca_bundle=self._ca_bundle)
 
+    def begin(self, choice: LabelStudioChoice) -> None:
+        """Nothing: the engine has all it needs."""
+
     def static_files(self, choice: LabelStudioChoice) -> Path | None:
         """Those of our image; one that is not ours serves its files itself."""
         try:

@@ -56,6 +56,9 @@ class FakeRuntime:
             self.machine.prepared.append(choice)
         progress("The fake runtime is ready", 1.0)
 
+    def begin(self, choice: LabelStudioChoice) -> None:
+        """Nothing: a fake starts at once."""
+
     def static_files(self, choice: LabelStudioChoice) -> Path | None:  # noqa: ARG002 - a fake has no files
         return None
 

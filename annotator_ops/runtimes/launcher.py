@@ -56,7 +56,7 @@ def settings_of(
         "access_log": str(access_log_file(spec.directory)),
         "sandbox": {
             "mode": spec.limits.sandbox,
-            "read": [str(installation.environment_dir), str(resource("deploy"))],
+            "read": [str(installation.environment_dir)],
             "write": [str(spec.data_dir), str(spec.directory / "tmp")],
             "memory": spec.limits.memory,
             "processes": spec.limits.processes,

@@ -16,6 +16,7 @@ from annotator_ops.runtimes.folder import RECORD, Record, last_lines
 from annotator_ops.runtimes.installation import Installation
 from annotator_ops.runtimes.launching import Launcher, listen
 from annotator_ops.runtimes.seed import DATABASE, Seed
+from annotator_ops.runtimes.template import Template
 
 STOP_DEADLINE = 20.0  # seconds from SIGTERM to SIGKILL: the launcher itself gives requests half of that
 KILL_DEADLINE = 10.0
@@ -43,6 +44,11 @@ class ProcessRuntime:
         installation = self._installed(choice)
         installation.ensure(_part(progress, start=0.0, end=0.4))
         Seed(installation).ensure(_part(progress, start=0.4, end=1.0))
+
+    def begin(self, choice: LabelStudioChoice) -> None:
+        installation = self._installed(choice)
+        if self.warm and installation.complete:
+            Template(installation).begin()
 
     def static_files(self, choice: LabelStudioChoice) -> Path | None:
         return self._installed(choice).static_files()

@@ -6,10 +6,10 @@ absent at any time, and whoever needs it starts another (deploy/launcher/templat
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import select
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from annotator_ops.errors import OpsError
 from annotator_ops.files import private_folder
-from annotator_ops.locking import locked
+from annotator_ops.locking import locked, try_lock
 from annotator_ops.resources import resource
 from annotator_ops.runtimes.installation import Installation
 from annotator_ops.runtimes.launcher import launcher_argv, launcher_environment
@@ -51,18 +51,40 @@ class Template:
         """Its unix socket: another launcher is another template, so that an upgrade never talks to an older one."""
         return socket_path(self.folder, f"{_launcher_digest()}.sock")
 
+    def begin(self) -> None:
+        """Start it where it does not run, and do not wait for it. What goes wrong is said by `ensure`."""
+        with contextlib.suppress(OSError, OpsError, TemplateUnavailable):
+            self._make_folders()
+            lock = None if self._listens() else try_lock(self.folder / "lock")
+            if lock is None:  # it runs, or somebody else starts it
+                return
+            try:
+                _leave(self._spawn(lock))
+            finally:
+                os.close(lock)
+
     def ensure(self) -> None:
-        """Start it where it does not run (three seconds). Raises TemplateUnavailable."""
+        """Wait until it listens; start it where it does not run (two seconds). Raises TemplateUnavailable."""
+        process: subprocess.Popen[bytes] | None = None
         try:
-            private_folder(self.folder)
-            private_folder(self.address.parent)
+            self._make_folders()
             if self._listens():
                 return
-            with locked(self.folder / "lock", what="another start of the template", deadline=START_SECONDS):
+            with self._starting() as lock:
                 if not self._listens():
-                    self._start()
+                    process = self._spawn(lock)
+            # The template holds the lock, too, and lets go when it listens, or when it dies.
+            with self._starting():
+                if self._listens():
+                    _leave(process)
+                    return
         except (OSError, OpsError) as error:
+            if process is not None:
+                process.kill()
+                process.wait()
             raise TemplateUnavailable(f"it could not be started: {error}") from error
+        code = "" if process is None else f" with code {process.wait(START_SECONDS)}"
+        raise TemplateUnavailable(f"it ended{code} while it was loading; {self._log} has its words")
 
     def fork(self, settings: Path, environment: dict[str, str], descriptors: Sequence[int]) -> int:
         """The process id of a new instance with these settings, beside which its folder's other files lie.
@@ -88,45 +110,45 @@ class Template:
     def _listens(self) -> bool:
         return listened_to(self.address, kind=socket.SOCK_SEQPACKET)
 
-    def _start(self) -> None:
+    def _starting(self) -> contextlib.AbstractContextManager[int]:
+        return locked(self.folder / "lock", what="the template to be started", deadline=START_SECONDS)
+
+    def _make_folders(self) -> None:
+        private_folder(self.folder)
+        private_folder(self.address.parent)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "template.log"
+
+    def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
         modules = Seed(self.installation).modules
         if not modules.is_file():
             raise TemplateUnavailable("there is no list of the modules that this Label Studio loads")
         self.address.unlink(missing_ok=True)  # of one that has ended: nobody listens there
         (self.folder / "tmp").mkdir(mode=0o700, exist_ok=True)
-        log = self.folder / "template.log"
-        ready, told = os.pipe()
-        try:
-            with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
-                process = subprocess.Popen(
-                    [
-                        *launcher_argv(self.installation),
-                        *("--template", str(self.address), "--modules", str(modules), "--ready", str(told)),
-                        f"--room={'.' * _ROOM}",
-                    ],
-                    cwd=self.folder,
-                    env=launcher_environment(self.installation, self.folder),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    pass_fds=(told,),
-                    umask=0o077,
-                )
-            os.close(told)
-            told = -1
-            if not select.select([ready], [], [], START_SECONDS)[0]:
-                process.kill()
-                process.wait()
-                raise TemplateUnavailable(f"it was not ready after {START_SECONDS:g} s")
-            if not os.read(ready, 4096):
-                code = process.wait()
-                raise TemplateUnavailable(f"it ended with code {code} while it was loading; {log} has its words")
-            process.returncode = 0  # it outlives us on purpose: Popen must not warn of that
-        finally:
-            os.close(ready)
-            if told >= 0:
-                os.close(told)
+        with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+            return subprocess.Popen(
+                [
+                    *launcher_argv(self.installation),
+                    *("--template", str(self.address), "--modules", str(modules), "--hold", str(lock)),
+                    f"--room={'.' * _ROOM}",
+                ],
+                cwd=self.folder,
+                env=launcher_environment(self.installation, self.folder),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock,),
+                umask=0o077,
+            )
+
+
+def _leave(process: subprocess.Popen[bytes] | None) -> None:
+    """It outlives us on purpose: Popen must not warn of that."""
+    if process is not None:
+        process.returncode = 0
 
 
 def _launcher_digest() -> str:

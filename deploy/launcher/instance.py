@@ -193,7 +193,8 @@ def enclose(settings: dict[str, Any], starter: socket.socket | None) -> None:
         tell(starter, {"sandbox": None})
         return
     walls = sandbox.Walls(
-        read=tuple(wanted["read"]),
+        # And the launcher, wherever it is loaded from: a template's may be another copy than our starter's.
+        read=(*wanted["read"], str(Path(__file__).resolve().parent)),
         write=tuple(wanted["write"]),
         memory=wanted["memory"],
         processes=wanted["processes"],

@@ -11,13 +11,13 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 DATABASE = "label_studio.sqlite3"
 SHORTEST_TOKEN = 5
-MADE_BY_A_MACHINE = 32  # characters: what annotator_ops gives its operators
+PBKDF2 = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
 # How long a request waits for another one's write. Label Studio writes for milliseconds, an import for seconds.
 BUSY_SECONDS = 20
 
@@ -51,6 +51,7 @@ def set_up() -> None:
     setattr(yaml, "SafeLoader", getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: B010 - to mypy it is a type
 
     django.setup(set_prefix=False)
+    _tune_passwords()
     _tune_database()
 
 
@@ -58,6 +59,14 @@ def application() -> WSGIApp:
     from django.core.handlers.wsgi import WSGIHandler
 
     return WSGIHandler()  # type: ignore[no-any-return, unused-ignore]
+
+
+def _tune_passwords() -> None:
+    """See passwords.py. The kind of hash stays the same, so that each Label Studio understands what another kept."""
+    from django.conf import settings
+
+    hashers = [name for name in settings.PASSWORD_HASHERS if name != PBKDF2]
+    settings.PASSWORD_HASHERS = ["launcher.passwords.MachineMade", *hashers]
 
 
 def _tune_database() -> None:
@@ -169,43 +178,14 @@ def ensure_operator() -> None:
         raise Unfit("LABEL_STUDIO_USER_TOKEN is too short: Label Studio ignores tokens of five characters.")
     with transaction.atomic():
         user = User.objects.filter(email=email).first()
-        is_new = user is None
-        if is_new:
+        if user is None:
             from label_studio.server import _create_user
 
-            choices = {"username": email, "password": None, "user_token": token}
-            with _without_password():
-                user = _create_user(argparse.Namespace(**choices, quiet_mode=True, enable_legacy_api_token=True), {})
+            choices = {"username": email, "password": password, "user_token": token}
+            user = _create_user(argparse.Namespace(**choices, quiet_mode=True, enable_legacy_api_token=True), {})
         if token and not Token.objects.filter(user=user, key=token).exists():
             Token.objects.filter(user=user).delete()
             Token.objects.create(user=user, key=token)
-            user.password = _hashed(password)
-            user.save()
-        elif is_new:
-            user.password = _hashed(password)
+            user.set_password(password)
             user.save()
     connection.close()
-
-
-@contextlib.contextmanager
-def _without_password() -> Iterator[None]:
-    """Label Studio takes a password that it was not given from the environment, and hashes it with all rounds."""
-    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.endswith("PASSWORD")}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
-
-
-def _hashed(password: str) -> str:
-    """As Django keeps a password, but hashed once where it was made by a machine: long and random.
-
-    The many rounds protect words that people choose, and take a quarter of a second. Nobody tries out 32 random
-    characters one after the other, however quickly. Django hashes it with all its rounds at the first login by form.
-    """
-    from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
-
-    if len(password) < MADE_BY_A_MACHINE:
-        return make_password(password)  # type: ignore[no-any-return, unused-ignore]
-    hasher = PBKDF2PasswordHasher()
-    return hasher.encode(password, hasher.salt(), iterations=1)  # type: ignore[no-any-return, unused-ignore]

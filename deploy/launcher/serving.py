@@ -16,7 +16,7 @@ from typing import Any
 
 # Python computes in one thread at a time; more threads only overlap its work with waiting for the disk. Each holds
 # memory, and a connection to the database.
-THREADS = 6
+THREADS = 4
 CONNECTIONS = 200
 STACK_BYTES = 2 * 1024**2
 DRAIN_SECONDS = 10.0

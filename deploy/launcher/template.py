@@ -36,7 +36,7 @@ from typing import Any, NoReturn
 from launcher import allocation, instance
 from launcher.revival import Revival
 
-IDLE_SECONDS = 180.0
+IDLE_SECONDS = 60.0
 MESSAGE_BYTES = 65536
 DESCRIPTORS = 4
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
@@ -59,23 +59,29 @@ class Request:
             os.close(descriptor)
 
 
-def serve(address: Path, *, modules: Path | None, ready: int | None) -> int:
-    """Load the modules, listen at `address` and fork instances until none is left."""
+def serve(address: Path, *, modules: Path | None, hold: int | None) -> int:
+    """Load the modules, listen at `address` and fork instances until none is left.
+
+    `hold` is a lock that whoever waits for us wants: it is given back once we listen, or with our death.
+    """
     allocation.be_thrifty()
     title = _Title()
     title.write(["label-studio: template", str(address)])
+    gc.disable()  # as an ordinary start does, and for the same reason
     loaded, failed = load(json.loads(modules.read_text()) if modules is not None else [])
     # What is here now stays for good: neither this process nor an instance looks for garbage among it, which would
     # write to every page of it.
     gc.collect()
     gc.freeze()
+    gc.enable()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.bind(os.fsencode(address))
         server.listen(64)
         server.settimeout(0)
-        if ready is not None:
-            os.write(ready, json.dumps({"loaded": loaded, "failed": failed}).encode())
-            os.close(ready)
+        sys.stdout.write(f"template: {loaded} modules loaded, {failed} left to the instances\n")
+        sys.stdout.flush()
+        if hold is not None:
+            os.close(hold)
         _Loop(server, title).run()
     return 0
 

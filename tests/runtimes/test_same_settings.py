@@ -58,6 +58,9 @@ def dumped(spec: InstanceSpec, installation: Installation, *, warm: bool) -> dic
     assert note == "", "it was started the other way"
     found: dict[str, Any] = json.loads(target.read_text())
     found["settings"][UNORDERED].sort()
+    # What is added to the study's limit is what it had when it was limited: see sandbox.py.
+    soft, hard = found["limits"].pop("RLIMIT_DATA")
+    assert soft == hard > spec.limits.memory
     return found
 
 

@@ -172,7 +172,7 @@ def test_an_instance_with_too_little_memory_ends_and_says_so(runtime: ProcessRun
     little = replace(spec, limits=replace(spec.limits, memory=24 * 1024**2))
     runtime.start(little)
     # Python's words, those of the system, and those of whatever loads a library.
-    words = ("MemoryError", "Cannot allocate memory", "failed to map")
+    words = ("MemoryError", "Cannot allocate memory", "failed to map", "can't start new thread")
 
     def said() -> bool | None:
         log = "\n".join(runtime.logs("anna", 200))
