@@ -169,7 +169,7 @@ def test_a_machine_without_room_for_a_process_is_said(spec: InstanceSpec, instal
 
 def test_an_instance_with_too_little_memory_ends_and_says_so(runtime: ProcessRuntime, spec: InstanceSpec) -> None:
     """The limit is really there: what does not fit is refused, and the log has the reason."""
-    little = replace(spec, limits=replace(spec.limits, memory=24 * 1024**2))
+    little = replace(spec, limits=replace(spec.limits, memory=4 * 1024**2))
     runtime.start(little)
     # Python's words, those of the system, and those of whatever loads a library.
     words = ("MemoryError", "Cannot allocate memory", "failed to map", "can't start new thread")
