@@ -37,6 +37,8 @@ fast: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.provision
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.page_load
 	$(BIN)/python -m benchmarks.collect
 
 # uv installs from the lock in seconds where pip takes minutes; pip only brings uv, by hash.

@@ -141,5 +141,3 @@ def seccomp_filter(program: bytes) -> None:
     # struct sock_fprog: the number of instructions, padding, the address of the first.
     wrapped = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)))
     _syscall(_SECCOMP[platform.machine()], _SECCOMP_SET_MODE_FILTER, 0, _pointer(wrapped))
-
-

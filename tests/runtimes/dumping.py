@@ -5,6 +5,7 @@ Run in Label Studio's environment in place of deploy/launch.py: `dumping.py DEPL
 
 from __future__ import annotations
 
+import gc
 import json
 import locale
 import logging
@@ -102,6 +103,7 @@ def everything() -> dict[str, Any]:
         "path": sys.path,
         "flags": str(sys.flags),
         "user": [os.getuid(), os.geteuid(), os.getgid(), os.getgroups()],
+        "garbage": [gc.isenabled(), gc.get_threshold()],
         "umask": os.umask(os.umask(0o077)),
         "limits": {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if "RLIMIT_" in name},
         "signals": {
