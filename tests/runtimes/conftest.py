@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from annotator_ops.processes import ProcessIdentity, processes_with
+from annotator_ops.resources import resource
+from annotator_ops.runtimes import launching
+from annotator_ops.runtimes import template as template_module
 from annotator_ops.runtimes.installation import Installation
+from annotator_ops.runtimes.launcher import launcher_argv
 from annotator_ops.runtimes.template import Template
 from annotator_ops.waiting import wait_until
 from tests.real import prepared_installation
+
+HERE = Path(__file__).resolve().parent
 
 
 @pytest.fixture
@@ -42,3 +48,19 @@ def the_one(template: Template) -> ProcessIdentity:
 @pytest.fixture
 def installation() -> Installation:
     return prepared_installation()
+
+
+@pytest.fixture
+def do_instead(template: Template, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A function that makes instances do what a file beside this one says, when they are ready to serve."""
+
+    def change(name: str) -> None:
+        def argv(of: Installation, *arguments: str) -> list[str]:
+            plain = launcher_argv(of, *arguments)
+            own = [str(HERE / "instead.py"), str(resource("deploy")), str(HERE / name)]
+            return [*plain[:2], *own, *plain[3:]]
+
+        for module in (launching, template_module):
+            monkeypatch.setattr(module, "launcher_argv", argv)
+
+    return change

@@ -1,7 +1,4 @@
-"""Stand-alone: the launcher, but in place of serving an instance writes down everything by which it could differ.
-
-Run in Label Studio's environment in place of deploy/launch.py: `dumping.py DEPLOY_FOLDER (arguments of launch.py)`.
-"""
+"""What an instance does in place of serving (see instead.py): write down everything by which it could differ."""
 
 from __future__ import annotations
 
@@ -127,20 +124,8 @@ def _numpy() -> float:
     return float(numpy.random.random())
 
 
-def write_down(*_: Any, **__: Any) -> None:
+def instead(*_: Any, **__: Any) -> None:
     target = Path(os.environ["LABEL_STUDIO_BASE_DATA_DIR"], "everything.json")
     partial = target.with_suffix(".partial")
     partial.write_text(json.dumps(everything(), default=plain))
     partial.rename(target)
-
-
-if __name__ == "__main__":
-    deploy = sys.argv.pop(1)
-    sys.path.insert(0, deploy)
-    import launch
-    from launcher import serving
-
-    sys.path.remove(deploy)
-    serving.serve = write_down
-    sys.argv[0] = str(Path(deploy, "launch.py"))
-    sys.exit(launch.main(sys.argv[1:]))

@@ -1,7 +1,6 @@
-"""Stand-alone: the launcher, but what serves in an instance is somebody's own code, which tries to get out.
+"""What an instance does in place of serving (see instead.py): run somebody's own code, which tries to get out.
 
-Run in Label Studio's environment in place of deploy/launch.py: `intruder.py DEPLOY_FOLDER (arguments of launch.py)`.
-The code is in the instance's own data folder, with its targets; what came of it goes into `result.json` there.
+That code is in the instance's own data folder, with its targets; what came of it goes into `result.json` there.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 
-def intrude(listener: socket.socket, *_: Any, **__: Any) -> None:
+def instead(listener: socket.socket, *_: Any, **__: Any) -> None:
     data = Path(os.environ["LABEL_STUDIO_BASE_DATA_DIR"])
     sys.path.insert(0, str(data))
     from hostile.main import NOT_IN_CHILD, PROBES, attempt, in_another_interpreter
@@ -30,15 +29,3 @@ def intrude(listener: socket.socket, *_: Any, **__: Any) -> None:
     results |= {name: attempt(PROBES[name], targets) for name in names}
     (data / "result.partial").write_text(json.dumps(results))
     (data / "result.partial").rename(data / "result.json")
-
-
-if __name__ == "__main__":
-    deploy = sys.argv.pop(1)
-    sys.path.insert(0, deploy)
-    import launch
-    from launcher import serving
-
-    sys.path.remove(deploy)
-    serving.serve = intrude
-    sys.argv[0] = str(Path(deploy, "launch.py"))
-    sys.exit(launch.main(sys.argv[1:]))

@@ -7,8 +7,7 @@ import json
 import os
 import shutil
 import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,18 @@ import pytest
 from annotator_ops.models import InstanceSpec
 from annotator_ops.resources import resource
 from annotator_ops.runtimes import launching
-from annotator_ops.runtimes import template as template_module
 from annotator_ops.runtimes.installation import Installation
-from annotator_ops.runtimes.launcher import launcher_argv, settings_of
+from annotator_ops.runtimes.launcher import settings_of
 from annotator_ops.runtimes.process import ProcessRuntime
 from annotator_ops.runtimes.seed import DATABASE
-from annotator_ops.runtimes.template import Template
 from annotator_ops.waiting import wait_until
+from tests.conftest import need
 from tests.real import make_spec, real_instance
 from tests.sandbox import hostile
+from tests.sandbox.playground import callers
 
 pytestmark = pytest.mark.labelstudio
 
-INTRUDER = Path(__file__).with_name("intruder.py")
 # These would end the other annotator's instance where nothing stops them, and are left out where nothing does.
 DESTRUCTIVE = ["terminate another", "truncate another's database", "delete another's database"]
 DESTRUCTIVE += ["rename another's database", "move another's database here", "write another's database"]
@@ -88,16 +86,9 @@ def targets(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def intruding(template: Template, monkeypatch: pytest.MonkeyPatch) -> Template:
+def intruding(do_instead: Callable[[str], None]) -> None:
     """Instances that are started from now on run the intruder's code when they are ready to serve."""
-
-    def argv(of: Installation, *arguments: str) -> list[str]:
-        plain = launcher_argv(of, *arguments)
-        return [*plain[:2], str(INTRUDER), str(resource("deploy")), *plain[3:]]
-
-    for module in (launching, template_module):
-        monkeypatch.setattr(module, "launcher_argv", argv)
-    return template
+    do_instead("intruder.py")
 
 
 def let_in(spec: InstanceSpec, installation: Installation, targets: dict[str, Any], *, warm: bool) -> dict[str, str]:
@@ -110,7 +101,7 @@ def let_in(spec: InstanceSpec, installation: Installation, targets: dict[str, An
     result = spec.data_dir / "result.json"
     runtime.start(spec)
     try:
-        with callers(spec.port):
+        with callers(("127.0.0.1", spec.port)):
             wait_until(lambda: True if result.exists() else None, what="the intruder", deadline=120, hint="")
     except Exception as error:
         error.add_note("\n".join(runtime.logs(spec.annotator, 40)))
@@ -123,28 +114,9 @@ def let_in(spec: InstanceSpec, installation: Installation, targets: dict[str, An
     return found
 
 
-@contextlib.contextmanager
-def callers(port: int) -> Iterator[None]:
-    """Somebody who opens one connection after the other, for probes that need an accepted one."""
-    ending = threading.Event()
-
-    def call() -> None:
-        while not ending.is_set():
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
-                client.recv(1)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    try:
-        yield
-    finally:
-        ending.set()
-        thread.join()
-
-
 @pytest.mark.parametrize("way", ["ordinary", "warm"])
 def test_nothing_outside_can_be_reached(
-    tmp_path: Path, installation: Installation, targets: dict[str, Any], intruding: Template, way: str
+    tmp_path: Path, installation: Installation, targets: dict[str, Any], intruding: None, way: str
 ) -> None:
     spec = make_spec(tmp_path / "study" / "anna")
     said = let_in(spec, installation, targets, warm=way == "warm")
@@ -156,7 +128,7 @@ def test_without_the_sandbox_the_same_code_succeeds(
     tmp_path: Path,
     installation: Installation,
     targets: dict[str, Any],
-    intruding: Template,
+    intruding: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def bare(*arguments: Any, **named: Any) -> dict[str, Any]:
@@ -168,8 +140,8 @@ def test_without_the_sandbox_the_same_code_succeeds(
     assert {name for name in OPEN if said[name] != "SUCCEEDED"} == set()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_as_root_each_instance_has_a_user_of_its_own(tmp_path: Path, installation: Installation) -> None:
+    need(os.geteuid() == 0, "root, who alone can become somebody else")
     runtime = ProcessRuntime("tests", tmp_path / "study", installation)
     users = set()
     for name in ("anna", "ben"):

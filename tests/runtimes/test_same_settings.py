@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from annotator_ops.models import InstanceSpec
-from annotator_ops.resources import resource
-from annotator_ops.runtimes import launching, template
 from annotator_ops.runtimes.installation import Installation
-from annotator_ops.runtimes.launcher import launcher_argv
 from annotator_ops.runtimes.process import ProcessRuntime
-from annotator_ops.runtimes.template import Template
 from annotator_ops.waiting import wait_until
-from tests.real import make_spec, prepared_installation
+from tests.real import make_spec
 
 pytestmark = pytest.mark.labelstudio
 
-DUMPING = Path(__file__).with_name("dumping.py")
 # Fresh in every process, or it would be no die.
 DIFFERENT = ("dice",)
 # Label Studio makes this list from a set: two ordinary starts differ in its order, too.
 UNORDERED = "DATA_MANAGER_FILTER_ALLOWLIST"
 
 
-@pytest.fixture
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    """The real one; instances write down what they are instead of serving, also those of a template of its own."""
-
-    def argv(of: Installation, *arguments: str) -> list[str]:
-        plain = launcher_argv(of, *arguments)
-        return [*plain[:2], str(DUMPING), str(resource("deploy")), *plain[3:]]
-
-    for module in (launching, template):
-        monkeypatch.setattr(module, "launcher_argv", argv)
-    monkeypatch.setattr(Template, "folder", property(lambda _self: tmp_path / "template"))
-    return prepared_installation()
+@pytest.fixture(autouse=True)
+def dumping(do_instead: Callable[[str], None]) -> None:
+    """Instances write down what they are instead of serving, also those of a template of this test's own."""
+    do_instead("dumping.py")
 
 
 def dumped(spec: InstanceSpec, installation: Installation, *, warm: bool) -> dict[str, Any]:

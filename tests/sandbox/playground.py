@@ -79,7 +79,7 @@ class Playground:
     def hostile(self, *, without: frozenset[str] = frozenset(), walls: bool = True) -> Result:
         """Every probe, from inside the walls or without them."""
         self.reset()
-        with self.victim() as victim, self.callers():
+        with self.victim() as victim, callers(self.listener.getsockname()):
             targets = self.targets | {"victim": victim, "not_in_child": [] if walls and not without else DESTRUCTIVE}
             self.path("code", "targets.json").write_text(json.dumps(targets))
             command = ["-c", START, str(self.path("code")), str(self.path("code", "targets.json"))]
@@ -146,24 +146,24 @@ class Playground:
             process.kill()
             process.wait()
 
-    @contextlib.contextmanager
-    def callers(self) -> Iterator[None]:
-        """Somebody who opens one connection after the other to the inherited listening socket."""
-        ending = threading.Event()
-        address = self.listener.getsockname()
 
-        def call() -> None:
-            while not ending.is_set():
-                with contextlib.suppress(OSError), socket.create_connection(address, timeout=0.5) as client:
-                    client.recv(1)
+@contextlib.contextmanager
+def callers(address: tuple[str, int]) -> Iterator[None]:
+    """Somebody who opens one connection after the other, for probes that need an accepted one."""
+    ending = threading.Event()
 
-        thread = threading.Thread(target=call)
-        thread.start()
-        try:
-            yield
-        finally:
-            ending.set()
-            thread.join()
+    def call() -> None:
+        while not ending.is_set():
+            with contextlib.suppress(OSError), socket.create_connection(address, timeout=0.5) as client:
+                client.recv(1)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
 
 
 @contextlib.contextmanager
