@@ -237,7 +237,13 @@ def test_ctrl_c_is_acknowledged_at_once_and_the_next_run_goes_on(tmp_path: Path)
     # The ordinary start takes long enough to be interrupted.
     written = write_study(tmp_path / "study", {"annotators": ["anna"], **WAYS["ordinary"]})
     with destroyed_at_the_end(written):
-        with subprocess.Popen([OPS, "provision", "--study", written], stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            [OPS, "provision", "--study", written],
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell that runs the tests in the background has it ignored, and so its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as process:
             assert process.stderr is not None
             for line in process.stderr:
                 if "starting Label Studio" in line:

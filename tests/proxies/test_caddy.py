@@ -225,11 +225,27 @@ def hanging(folder: Path) -> Path:
     return binary
 
 
-def test_a_check_that_never_ends_is_said(tmp_path: Path, upstream: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_never_ends_is_said(tmp_path: Path, upstream: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_START_SECONDS", 1)
     with pytest.raises(OpsError) as caught:
         CaddyProxy("s", tmp_path / "study", binary=hanging(tmp_path)).apply(plan(upstream))
+    assert caught.value.code == "proxy-start-failed"
+    assert "did not start within 1 s" in caught.value.message
+
+
+def test_a_check_that_never_ends_is_said_and_costs_no_running_study(
+    make: MakeProxy, tmp_path: Path, upstream: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = make()
+    wanted = plan(upstream, "anna")
+    proxy.apply(wanted)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_START_SECONDS", 1)
+        patched.setattr(proxy, "_binary", hanging(tmp_path))
+        with pytest.raises(OpsError) as caught:
+            proxy.apply(replace(wanted, routes=()))
     assert caught.value.code == "proxy-silent"
+    assert proxy.observe().annotators == ("anna",)
 
 
 def refuse(*_arguments: object, **_options: object) -> httpx.Response:
