@@ -20,6 +20,7 @@ from annotator_ops.runtimes.owner import Owner
 from annotator_ops.runtimes.walls import walls_from
 
 HOST = "127.0.0.1"
+SANDBOX_MISSING = 3  # the launcher's exit code where the study asks for every wall (deploy/launcher/instance.py)
 
 
 def launcher_argv(installation: Installation, *arguments: str) -> list[str]:
@@ -67,10 +68,11 @@ def settings_of(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an instance said before it began to load Label Studio: its walls, or why it does not start."""
+    """What an instance said before it began to load Label Studio: its walls, or why it does not start and its code."""
 
     walls: tuple[Wall, ...] | None = None
     refusal: str | None = None
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Line:
             said += piece
         message = json.loads(said)
         if "refused" in message:
-            return Report(refusal=str(message["refused"]))
+            return Report(refusal=str(message["refused"]), code=int(message["code"]))
         walls = message["sandbox"]
         return Report(None if walls is None else walls_from(walls))
 

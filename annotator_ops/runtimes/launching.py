@@ -16,6 +16,7 @@ from annotator_ops.runtimes.folder import Record, database_lock, open_log, rotat
 from annotator_ops.runtimes.installation import Installation
 from annotator_ops.runtimes.launcher import (
     HOST,
+    SANDBOX_MISSING,
     Line,
     launcher_argv,
     launcher_environment,
@@ -112,7 +113,7 @@ class Launcher:
         record.write(spec.directory)
         to_instance.go()
         report = to_instance.hear(REPORT_SECONDS)
-        if report.refusal is not None and "sandbox" in report.refusal:
+        if report.refusal is not None and report.code == SANDBOX_MISSING:
             raise _sandbox_incomplete(spec, report.refusal)
         if report.walls is not None:
             record = replace(record, walls=report.walls)
