@@ -43,7 +43,9 @@ class Reason:
 class Estimate:
     """A statistic: a value (never rounded, never NaN) or None with a reason.
 
-    `low` and `high` bound the interval at `confidence` (a proportion such as 0.95), made by `method`.
+    `low` and `high` bound the interval at `confidence` (a proportion such as 0.95), made by `method`; `seed` where that
+    drew random numbers. `standard_error` is the one that the coefficient's own literature gives, None where there is
+    none.
     """
 
     value: float | None
@@ -52,6 +54,8 @@ class Estimate:
     high: float | None = None
     confidence: float | None = None
     method: str = ""
+    standard_error: float | None = None
+    seed: int | None = None
     n_items: int = 0
     n_raters: int = 0
 
@@ -62,6 +66,8 @@ class Estimate:
             "high": self.high,
             "confidence": self.confidence,
             "method": self.method,
+            "standard_error": self.standard_error,
+            "seed": self.seed,
             "reason": self.reason.sentence if self.reason else None,
             "reason_code": self.reason.code if self.reason else None,
             "n_items": self.n_items,

@@ -12,7 +12,9 @@ from itertools import groupby
 from annotator_ops.measures import Estimate, Rating, Reason
 from annotator_ops.models import JSONDict, Level, content_hash
 from annotator_ops.stats import describe
-from annotator_ops.stats.agreement import krippendorff_alpha, pairwise, percent_agreement
+from annotator_ops.stats.agreement.alpha import krippendorff_alpha
+from annotator_ops.stats.agreement.chance import percent_agreement
+from annotator_ops.stats.agreement.pairs import pairwise
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.judging import judge_entries
 from annotator_ops.stats.levels import CriterionSpec

@@ -15,7 +15,10 @@ from scipy import stats
 
 from annotator_ops.measures import Estimate
 from annotator_ops.models import Level
-from annotator_ops.stats.agreement import _alpha, _units, cohen_kappa, krippendorff_alpha, pairwise, percent_agreement
+from annotator_ops.stats.agreement.alpha import _alpha, krippendorff_alpha
+from annotator_ops.stats.agreement.chance import cohen_kappa, percent_agreement
+from annotator_ops.stats.agreement.pairs import pairwise
+from annotator_ops.stats.agreement.units import units_of
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.reliability import ReliabilityData
 
@@ -124,13 +127,13 @@ def test_doubling_the_units_raises_alphas_expected_disagreement_in_the_known_way
 
 
 @pytest.mark.parametrize("level", list(Level))
-def test_reweighting_is_the_same_as_repeating_units(level: Level) -> None:
+def test_reweighting_is_the_same_as_repeatingunits_of(level: Level) -> None:
     """What the bootstrap does with weights, done the long way: units repeated, alpha from the package."""
     random = np.random.default_rng(3)
     table = np.round(np.clip(random.normal(3, 1, 40) + random.normal(0, 0.8, (4, 40)), 1, 5))
     table[random.random(table.shape) < 0.15] = np.nan
     data = ReliabilityData.from_rows(table.tolist(), level=level)
-    units = _units(data)
+    units = units_of(data)
     coded = np.sort(data.codes[:, data.pairable].T, axis=1)
     patterns = np.unique(coded, axis=0)
     for _ in range(20):

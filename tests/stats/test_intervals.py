@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from annotator_ops.models import Level
-from annotator_ops.stats.agreement import krippendorff_alpha, percent_agreement
+from annotator_ops.stats.agreement.alpha import krippendorff_alpha
+from annotator_ops.stats.agreement.chance import percent_agreement
 from annotator_ops.stats.intervals import Resampling, bootstrap, collapse, percentile_interval
 from annotator_ops.stats.reliability import FloatArray, ReliabilityData
 

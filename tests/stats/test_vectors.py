@@ -12,7 +12,8 @@ import pytest
 
 from annotator_ops.models import Level
 from annotator_ops.ratings import read_ratings
-from annotator_ops.stats.agreement import cohen_kappa, krippendorff_alpha, percent_agreement
+from annotator_ops.stats.agreement.alpha import krippendorff_alpha
+from annotator_ops.stats.agreement.chance import cohen_kappa, percent_agreement
 from annotator_ops.stats.reliability import ReliabilityData, reliability_data
 
 COEFFICIENTS = {
