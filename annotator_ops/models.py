@@ -28,6 +28,7 @@ class Level(StrEnum):
     ORDINAL = "ordinal"
     INTERVAL = "interval"
     RATIO = "ratio"
+    CIRCULAR = "circular"
 
 
 # --- the study -------------------------------------------------------------------------------------------------------

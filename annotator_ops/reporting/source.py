@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from annotator_ops import __version__
 from annotator_ops.errors import OpsError
 from annotator_ops.labeling import LabelConfig, criteria_of, parse
-from annotator_ops.measures import Rating
+from annotator_ops.measures import Rating, Value
 from annotator_ops.models import Criterion, Level, Study
-from annotator_ops.ratings import read_judges, read_ratings
+from annotator_ops.ratings import read_judge_table, read_table
 from annotator_ops.results import Comment, Finding
 from annotator_ops.stats.analysis import Analysis, Provenance, analyze
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec, infer
-from annotator_ops.stats.reliability import ValueKind, display
+from annotator_ops.stats.table import RatingTable, joined
+from annotator_ops.stats.values import ValueKind, display
 from annotator_ops.tables import remarks
 
 _PACKAGES = ("krippendorff", "numpy", "scipy")
+# So many of the values that are no numbers are named.
+_NAMED = 3
+
+
+# Told what is under way, in which stage, and how far it is (0 to 1).
+Progress = Callable[[str, str, float | None], None]
+
+
+def silent(_subject: str, _message: str, _fraction: float | None) -> None:
+    """Progress for nobody."""
 
 
 class Collected(Protocol):
@@ -43,6 +56,7 @@ def analysis_of_files(
     levels: Mapping[str, Level] | None = None,
     created_at: datetime,
     resampling: Resampling | None = None,
+    progress: Progress = silent,
 ) -> Analysis:
     """The analysis of tidy tables; criteria in the order in which they first appear.
 
@@ -51,9 +65,8 @@ def analysis_of_files(
     values on one item.
     """
     declared = dict(levels or {})
-    ratings = _joined([*_read(paths, judges=False), *_read(judges, judges=True)])
-    given = _human_values(ratings)
-    names = list(dict.fromkeys(rating.criterion for rating in ratings))
+    table = _once(_read(paths, judges, progress))
+    names = list(table.criteria)
     unknown = sorted(declared.keys() - set(names))
     if unknown:
         raise OpsError(
@@ -61,11 +74,11 @@ def analysis_of_files(
             hint=f"The criteria in the files are: {', '.join(names)}.",
             code="unknown-criterion",
         )
-    specs = [_inferred(name, given.get(name, []), level=declared.get(name)) for name in names]
+    specs = [_inferred(name, table, level=declared.get(name)) for name in names]
     name = paths[0].stem if paths else "ratings"
     sources = tuple(path.name for path in (*paths, *judges))
     provenance = Provenance(study=name, title=name, created_at=created_at, versions=versions(), sources=sources)
-    return analyze(ratings, specs, provenance=provenance, resampling=resampling)
+    return analyze(table, specs, provenance=provenance, resampling=resampling, progress=_stages(specs, progress))
 
 
 def analysis_of_study(
@@ -74,16 +87,17 @@ def analysis_of_study(
     *,
     created_at: datetime,
     resampling: Resampling | None = None,
+    progress: Progress = silent,
 ) -> Analysis:
     """The analysis of a study's collected ratings and of its judges' files, by the criteria that the study declares."""
     config = parse(study.label_config)
     criteria = criteria_of(study)
     judge_files = [judge.path for judge in study.judges]
     numbers = {criterion.name: criterion.values for criterion in criteria}
-    given = [*collected.ratings(), *_read(judge_files, judges=True)]
-    joined = _joined([_numbered(rating, numbers.get(rating.criterion, {})) for rating in given])
-    values = _human_values(joined)
-    specs = [_spec(criterion, config, values.get(criterion.name, [])) for criterion in criteria]
+    table = joined([RatingTable.from_ratings(collected.ratings()), _read((), judge_files, progress)])
+    # Judges may answer in the scale's words; the study file says which number a word stands for.
+    table = _once(table.with_values(lambda name, value: _numbered(value, numbers.get(name, {}))))
+    specs = [_spec(criterion, config, table) for criterion in criteria]
     texts = remarks(collected.comments(), taken={spec.name for spec in specs})
     specs += [_text_spec(name, _titled(name)) for name in dict.fromkeys(text.criterion for text in texts)]
     provenance = Provenance(
@@ -98,7 +112,10 @@ def analysis_of_study(
         {"annotator": found.annotator, "item": found.item, "code": found.code, "message": found.message}
         for found in collected.findings()
     ]
-    return analyze([*joined, *texts], specs, provenance=provenance, resampling=resampling, findings=findings)
+    table = joined([table, RatingTable.from_ratings(texts)])
+    return analyze(
+        table, specs, provenance=provenance, resampling=resampling, findings=findings, progress=_stages(specs, progress)
+    )
 
 
 def nothing_collected(study: Study) -> OpsError:
@@ -116,59 +133,66 @@ def versions() -> dict[str, str]:
     return {"annotator-ops": __version__, "python": platform.python_version(), **packages}
 
 
-def _read(paths: Sequence[Path], *, judges: bool) -> list[Rating]:
-    return [rating for path in paths for rating in (read_judges(path) if judges else read_ratings(path, "human"))]
+def _read(paths: Sequence[Path], judges: Sequence[Path], progress: Progress) -> RatingTable:
+    def of(path: Path) -> Callable[[float], None]:
+        return lambda share: progress(path.name, "reading", share)
+
+    tables = [read_table(path, "human", progress=of(path)) for path in paths]
+    return joined([*tables, *(read_judge_table(path, progress=of(path)) for path in judges)])
 
 
-def _joined(ratings: Sequence[Rating]) -> list[Rating]:
-    """Ratings of several files as one table: what is there twice counts once; two different values are an error."""
-    found: dict[tuple[str, str, str, str], Rating] = {}
-    for rating in ratings:
-        first = found.setdefault((rating.kind, rating.rater, rating.item, rating.criterion), rating)
-        if first.value != rating.value:
-            place = f"item {rating.item} on {rating.criterion}"
-            raise OpsError(
-                f"{rating.rater} rated {place} twice: {display(first.value)} ({first.source}) and "
-                f"{display(rating.value)} ({rating.source}).",
-                hint="Keep one of the two, or give different raters different ids.",
-                code="rated-twice",
-            )
-    return list(found.values())
+def _stages(specs: Sequence[CriterionSpec], progress: Progress) -> Callable[[str], None]:
+    done = iter(range(len(specs) + 1))
+    return lambda title: progress("analysis", title, next(done) / max(len(specs), 1))
 
 
-def _human_values(ratings: Sequence[Rating]) -> dict[str, list[Rating]]:
-    """What people said, by criterion, without what is missing."""
-    values: dict[str, list[Rating]] = {}
-    for rating in ratings:
-        if rating.kind == "human" and rating.value is not None:
-            values.setdefault(rating.criterion, []).append(rating)
-    return values
+def _once(table: RatingTable) -> RatingTable:
+    """The table with what is there twice counted once; two different values of one rater on one item are an error."""
+    key = (table.judge * len(table.raters) + table.rater.astype(np.int64)) * len(table.items) + table.item
+    key = key * len(table.criteria) + table.criterion
+    _, first, group = np.unique(key, return_index=True, return_inverse=True)
+    if len(first) == len(table):
+        return table
+    other = np.flatnonzero(table.value != table.value[first[group]])
+    if len(other):
+        one, two = table.where(np.array([first[group[other[0]]], other[0]])).ratings()
+        raise OpsError(
+            f"{two.rater} rated item {two.item} on {two.criterion} twice: {display(one.value)} ({one.source}) and "
+            f"{display(two.value)} ({two.source}).",
+            hint="Keep one of the two, or give different raters different ids.",
+            code="rated-twice",
+        )
+    return table.where(np.sort(first))
 
 
-def _inferred(name: str, given: Sequence[Rating], *, level: Level | None, title: str = "") -> CriterionSpec:
-    values = [rating.value for rating in given if rating.value is not None]
-    return infer(name, values, level=level, title=title, places=[f"{each.rater} on item {each.item}" for each in given])
+def _inferred(name: str, table: RatingTable, *, level: Level | None, title: str = "") -> CriterionSpec:
+    """The spec of a criterion from what people said."""
+    people = table.of(name).people()
+    people = people.where(people.rated)
+    codes, counts = np.unique(people.value, return_counts=True)
+    values = [people.values[code] for code in codes]
+    odd = [code for code, value in zip(codes, values, strict=True) if not isinstance(value, (int, float))]
+    rows = people.where(np.flatnonzero(np.isin(people.value, odd))[:_NAMED]).ratings() if odd else []
+    places = [(row.value, f"{row.rater} on item {row.item}") for row in rows if row.value is not None]
+    return infer(name, values, counts=counts.tolist(), level=level, title=title, places=places)
 
 
-def _numbered(rating: Rating, numbers: Mapping[str, float]) -> Rating:
-    """Judges may answer in the scale's words; the study file says which number a word stands for."""
-    if isinstance(rating.value, str) and rating.value in numbers:
-        return replace(rating, value=float(numbers[rating.value]))
-    return rating
+def _numbered(value: Value, numbers: Mapping[str, float]) -> Value:
+    return float(numbers[value]) if isinstance(value, str) and value in numbers else value
 
 
 def _text_spec(name: str, title: str) -> CriterionSpec:
     return CriterionSpec(name, ValueKind.TEXT, None, "Free text: shown, not compared.", title)
 
 
-def _spec(criterion: Criterion, config: LabelConfig, given: Sequence[Rating]) -> CriterionSpec:
+def _spec(criterion: Criterion, config: LabelConfig, table: RatingTable) -> CriterionSpec:
     title = criterion.title or _titled(criterion.name)
     control = config.control(criterion.control)
     if control is not None and control.tag.lower() == "textarea":
         return _text_spec(criterion.name, title)
     if control is not None and control.marks_regions:
         return CriterionSpec(criterion.name, ValueKind.REGIONS, None, "Marked regions: counted, not compared.", title)
-    inferred = _inferred(criterion.name, given, level=criterion.level, title=title)
+    inferred = _inferred(criterion.name, table, level=criterion.level, title=title)
     if criterion.level is Level.NOMINAL:
         return replace(inferred, why="Declared nominal in the study.")
     scale = tuple(sorted(set(criterion.values.values())))

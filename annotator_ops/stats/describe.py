@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +11,8 @@ import numpy as np
 
 from annotator_ops.measures import Rating
 from annotator_ops.models import JSONDict
-from annotator_ops.stats.reliability import (
-    Category,
-    category_key,
-    is_finite_number,
-    natural_key,
-)
+from annotator_ops.stats.table import RatingTable
+from annotator_ops.stats.values import MISSING, Category, IntArray, category_key, is_finite_number, natural_key
 
 # More distinct numbers than this are shown in bins.
 _MOST_VALUES = 20
@@ -70,66 +64,69 @@ class RaterSummary:
         }
 
 
-def raters_of(ratings: Iterable[Rating]) -> list[str]:
-    """The raters, `anna-2` before `anna-10`."""
-    return sorted({rating.rater for rating in ratings}, key=natural_key)
-
-
-def distribution(ratings: Sequence[Rating], *, scale: Sequence[float] = ()) -> Distribution | None:
+def distribution(table: RatingTable, *, scale: Sequence[float] = ()) -> Distribution | None:
     """The distribution of the values that are there; None where there are none.
 
     Values of a declared `scale` that nobody gave are listed with 0, and so are whole numbers between the lowest and the
     highest of a short undeclared one.
     """
-    given: list[tuple[str, Category]] = [(rating.rater, rating.value) for rating in ratings if rating.value is not None]
-    if not given:
+    rated = table.where(table.rated)
+    if not len(rated):
         return None
-    used = {value for _, value in given}
-    raters = raters_of(ratings)
-    numbers = [float(value) for _, value in given if is_finite_number(value) and not isinstance(value, (str, tuple))]
-    if len(numbers) == len(given) and len(used | set(scale)) > _MOST_VALUES:
-        edges = np.linspace(min(numbers), max(numbers), _BINS + 1)
-        own: dict[str, list[float]] = {rater: [] for rater in raters}
-        for (rater, _), number in zip(given, numbers, strict=True):
-            own[rater].append(number)
-        return Distribution(
-            values=(),
-            edges=tuple(map(float, edges)),
-            counts=tuple(int(count) for count in np.histogram(numbers, edges)[0]),
-            by_rater={rater: tuple(map(int, np.histogram(values, edges)[0])) for rater, values in own.items()},
-        )
-    listed: set[Category] = used | set(scale)
-    whole = len(numbers) == len(given) and all(number.is_integer() for number in numbers)
-    if whole and not scale and max(numbers) - min(numbers) < _MOST_VALUES:
-        listed |= {float(number) for number in range(int(min(numbers)), int(max(numbers)) + 1)}
+    raters, rater = np.unique(table.rater, return_inverse=True)
+    names = tuple(table.raters[code] for code in raters)
+    rater = rater[table.rated]
+    codes, value = np.unique(rated.value, return_inverse=True)
+    used: list[Any] = [table.values[code] for code in codes]
+    numeric = all(is_finite_number(each) for each in used)
+    if numeric and len({*used, *scale}) > _MOST_VALUES:
+        numbers = np.array(used, dtype=np.float64)
+        edges = np.linspace(numbers.min(), numbers.max(), _BINS + 1)
+        cell = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, _BINS - 1)[value]
+        counts = _crossed(rater, cell, len(names), _BINS)
+        return Distribution((), tuple(map(float, edges)), *_by_rater(counts, names))
+    listed: set[Category] = {*used, *scale}
+    if numeric and not scale and all(float(number).is_integer() for number in used):
+        low, high = int(min(used)), int(max(used))
+        if high - low < _MOST_VALUES:
+            listed |= {float(number) for number in range(low, high + 1)}
     values = tuple(sorted(listed, key=category_key))
-    tally = Counter(given)
-    by_rater = {rater: tuple(tally[rater, value] for value in values) for rater in raters}
-    counts = tuple(sum(column) for column in zip(*by_rater.values(), strict=True))
-    return Distribution(values=values, edges=(), counts=counts, by_rater=by_rater)
+    place = np.array([values.index(each) for each in used])
+    return Distribution(values, (), *_by_rater(_crossed(rater, place[value], len(names), len(values)), names))
 
 
-def rater_summaries(ratings: Sequence[Rating]) -> tuple[RaterSummary, ...]:
+def _crossed(first: IntArray, second: IntArray, rows: int, columns: int) -> IntArray:
+    counts: IntArray = np.bincount(first * columns + second, minlength=rows * columns).reshape(rows, columns)
+    return counts
+
+
+def _by_rater(counts: IntArray, names: Sequence[str]) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
+    own = {name: tuple(row) for name, row in zip(names, counts.tolist(), strict=True)}
+    return tuple(counts.sum(axis=0).tolist()), own
+
+
+def rater_summaries(table: RatingTable) -> tuple[RaterSummary, ...]:
     """Every rater's count, mean, standard deviation, median time and missing values, over the items anybody rated."""
-    items = {rating.item for rating in ratings}
-    by_rater: dict[str, list[Rating]] = {rater: [] for rater in raters_of(ratings)}
-    for rating in ratings:
-        by_rater[rating.rater].append(rating)
+    n_items = len(np.unique(table.item))
+    numbers = np.array([value if is_finite_number(value) else np.nan for value in table.values] or [np.nan], np.float64)
+    order = np.argsort(table.rater, kind="stable")
+    raters, starts = np.unique(table.rater[order], return_index=True)
+    slices = np.split(order, starts[1:]) if len(raters) else []
     summaries = []
-    for rater, own in by_rater.items():
-        values = [rating.value for rating in own if rating.value is not None]
-        numbers = [float(value) for value in values if is_finite_number(value) and not isinstance(value, (str, tuple))]
-        numeric = bool(numbers) and len(numbers) == len(values)
-        seconds = [rating.seconds for rating in own if rating.seconds is not None and rating.value is not None]
-        mean = math.fsum(numbers) / len(numbers) if numeric else None
+    for code, rows in zip(raters, slices, strict=True):
+        given = rows[table.value[rows] != MISSING]
+        own = numbers[table.value[given]]
+        numeric = bool(len(own)) and not np.isnan(own).any()
+        seconds = table.seconds[given]
+        seconds = seconds[~np.isnan(seconds)]
         summaries.append(
             RaterSummary(
-                rater=rater,
-                n=len(values),
-                mean=mean,
-                sd=statistics.stdev(numbers) if numeric and len(numbers) > 1 else None,
-                median_seconds=statistics.median(seconds) if seconds else None,
-                missing=_missing(own, n_items=len(items)),
+                rater=table.raters[code],
+                n=len(given),
+                mean=float(own.mean()) if numeric else None,
+                sd=float(own.std(ddof=1)) if numeric and len(own) > 1 else None,
+                median_seconds=float(np.median(seconds)) if len(seconds) else None,
+                missing=_missing(table, rows, n_items=n_items),
             )
         )
     return tuple(summaries)
@@ -159,9 +156,13 @@ def texts(ratings: Iterable[Rating]) -> list[JSONDict]:
     return [{"rater": rating.rater, "item": rating.item, "text": _as_text(rating.value)} for rating in written]
 
 
-def _missing(own: Sequence[Rating], *, n_items: int) -> dict[str, int]:
-    reasons = Counter(rating.reason or "empty" for rating in own if rating.value is None)
-    untouched = n_items - len({rating.item for rating in own})
+def _missing(table: RatingTable, rows: IntArray, *, n_items: int) -> dict[str, int]:
+    lacking = rows[table.value[rows] == MISSING]
+    codes, counts = np.unique(table.reason[lacking], return_counts=True)
+    reasons: Counter[str] = Counter()
+    for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+        reasons["empty" if code == MISSING else table.reasons[code] or "empty"] += count
+    untouched = n_items - len(np.unique(table.item[rows]))
     if untouched:
         reasons[NOT_RATED] += untouched
     return dict(sorted(reasons.items()))

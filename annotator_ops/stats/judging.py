@@ -2,92 +2,84 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
-from annotator_ops.measures import Estimate, Rating, Reason
+from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.correlation import spearman
 from annotator_ops.stats.describe import rater_summaries
 from annotator_ops.stats.intervals import Resampling
-from annotator_ops.stats.reliability import display, is_finite_number, rated_twice
+from annotator_ops.stats.reliability import rated_twice
+from annotator_ops.stats.table import RatingTable
+from annotator_ops.stats.values import FloatArray, display, is_finite_number
 
-Scores = Mapping[str, float]
 
-
-def mean_scores(ratings: Sequence[Rating]) -> dict[str, float]:
-    """The mean over raters by item; items without a value are left out. Order of the raters does not matter."""
-    by_item: dict[str, list[float]] = {}
-    for rating in ratings:
-        if is_finite_number(rating.value) and isinstance(rating.value, (int, float)):
-            by_item.setdefault(rating.item, []).append(float(rating.value))
-    return {item: math.fsum(values) / len(values) for item, values in by_item.items()}
+def mean_scores(table: RatingTable) -> FloatArray:
+    """The mean over raters for each of `table.items`; NaN for items without a number."""
+    numbers = np.array([value if is_finite_number(value) else np.nan for value in table.values] + [np.nan], np.float64)
+    scores = numbers[table.value]
+    given = ~np.isnan(scores)
+    counts = np.bincount(table.item[given], minlength=len(table.items))
+    sums = np.bincount(table.item[given], weights=scores[given], minlength=len(table.items))
+    means: FloatArray = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return means
 
 
 def judge_entries(
-    humans: Sequence[Rating], judges: Sequence[Rating], *, level: Level | None, resampling: Resampling
+    humans: RatingTable, judges: RatingTable, *, level: Level | None, resampling: Resampling
 ) -> tuple[list[JSONDict], JSONDict | None]:
     """One entry per judge, and the ensemble of all of them (None where there is no judge).
 
-    The ensemble is the unweighted mean over judges. Items that lack the score of a judge are left out of it, and
-    `n_items_dropped` says how many had some judges' scores and not all. `n_raters` of the estimates counts the people.
+    Both tables share one list of items. The ensemble is the unweighted mean over judges. Items that lack the score of a
+    judge are left out of it, and `n_items_dropped` says how many had some judges' scores and not all. `n_raters` of the
+    estimates counts the people.
     """
-    by_judge: dict[str, list[Rating]] = {}
-    for rating in judges:
-        by_judge.setdefault(rating.rater, []).append(rating)
-    reason = _not_comparable(humans, judges, level)
-    people = mean_scores(humans) if reason is None else {}
-    scores = {judge: mean_scores(own) if reason is None else {} for judge, own in by_judge.items()}
-    n_people = len({rating.rater for rating in humans})
-    entries = []
-    for summary in rater_summaries(judges):
-        estimate = _correlate(people, scores[summary.rater], reason=reason, resampling=resampling, n_raters=n_people)
-        entry = summary.as_json() | {"spearman": estimate.as_json(), "n_items": estimate.n_items}
-        entries.append(entry)
-    if not entries:
+    if not len(judges):
         return [], None
-    together = set.intersection(*(set(own) for own in scores.values()))
-    some = set.union(*(set(own) for own in scores.values()))
-    mean = {item: math.fsum(own[item] for own in scores.values()) / len(scores) for item in together}
-    if len(scores) == 1 and reason is None:
-        reason = Reason("one-judge", f"There is one judge only, {next(iter(scores))}; an ensemble needs two.")
-    estimate = _correlate(people, mean, reason=reason, resampling=resampling, n_raters=n_people)
+    reason = _not_comparable(humans, judges, level)
+    people = mean_scores(humans)
+    n_people = len(humans.raters_here())
+    names = judges.raters_here()
+    scores = np.array([mean_scores(judges.where(judges.rater == judges.raters.index(name))) for name in names])
+
+    def correlation(judge: FloatArray, reason: Reason | None) -> Estimate:
+        if reason is not None:
+            both = 0 if reason.code != "one-judge" else int((~np.isnan(people + judge)).sum())
+            return Estimate(value=None, reason=reason, n_items=both, n_raters=n_people)
+        return spearman(people, judge, n_raters=n_people, resampling=resampling)
+
+    entries = []
+    for summary, own in zip(rater_summaries(judges), scores, strict=True):
+        estimate = correlation(own, reason)
+        entries.append(summary.as_json() | {"spearman": estimate.as_json(), "n_items": estimate.n_items})
+    if len(names) == 1 and reason is None:
+        reason = Reason("one-judge", f"There is one judge only, {names[0]}; an ensemble needs two.")
+    estimate = correlation(scores.mean(axis=0), reason)
+    scored = ~np.isnan(scores)
     ensemble: JSONDict = {
-        "judges": [entry["rater"] for entry in entries],
+        "judges": list(names),
         "how": "mean over judges",
         "spearman": estimate.as_json(),
         "n_items": estimate.n_items,
-        "n_items_dropped": len((some - together) & set(people)),
+        "n_items_dropped": int((scored.any(axis=0) & ~scored.all(axis=0) & ~np.isnan(people)).sum()),
     }
     return entries, ensemble
 
 
-def _not_comparable(humans: Sequence[Rating], judges: Sequence[Rating], level: Level | None) -> Reason | None:
+def _not_comparable(humans: RatingTable, judges: RatingTable, level: Level | None) -> Reason | None:
     if level is None or level is Level.NOMINAL:
         return Reason("no-order", "The values have no order, so there is no rank correlation.")
-    for rating in (*humans, *judges):
-        if rating.value is not None and not is_finite_number(rating.value):
-            answer = f"{rating.rater} answered {display(rating.value)!r} on item {rating.item}"
-            sentence = f"{answer}, which is not a number."
-            return Reason("not-numeric", sentence)
-    for ratings in (humans, judges):
-        seen = set()
-        for rating in ratings:
-            if rating.value is None:
-                continue
-            if (rating.rater, rating.item) in seen:
-                return rated_twice(rating)
-            seen.add((rating.rater, rating.item))
+    for table in (humans, judges):
+        odd = np.array([not is_finite_number(value) for value in table.values] + [False])[table.value]
+        if odd.any():
+            row = int(np.argmax(odd))
+            answer = display(table.values[table.value[row]])
+            where = f"{table.raters[table.rater[row]]} answered {answer!r} on item {table.items[table.item[row]]}"
+            return Reason("not-numeric", f"{where}, which is not a number.")
+        rows = np.flatnonzero(table.rated)
+        keys = table.rater[rows].astype(np.int64) * len(table.items) + table.item[rows]
+        first = np.unique(keys, return_index=True)[1]
+        if len(first) < len(rows):
+            again = rows[np.setdiff1d(np.arange(len(rows)), first)][0]
+            return rated_twice(table.raters[table.rater[again]], table.items[table.item[again]])
     return None
-
-
-def _correlate(
-    people: Scores, judge: Scores, *, reason: Reason | None, resampling: Resampling, n_raters: int
-) -> Estimate:
-    common = sorted(people.keys() & judge.keys())
-    if reason is not None:
-        return Estimate(value=None, reason=reason, n_items=len(common), n_raters=n_raters)
-    x, y = (np.array([scores[item] for item in common], dtype=np.float64) for scores in (people, judge))
-    return spearman(x, y, n_raters=n_raters, resampling=resampling)

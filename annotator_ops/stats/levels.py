@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from annotator_ops.measures import Value
 from annotator_ops.models import Level
-from annotator_ops.stats.reliability import ValueKind, display, kind_of
+from annotator_ops.stats.values import ValueKind, display, kind_of
 
 # Whole numbers in at most this many steps look like a rating scale.
 _SCALE_STEPS = 11
@@ -39,24 +39,27 @@ def infer(
     name: str,
     values: Sequence[Value],
     *,
+    counts: Sequence[int] = (),
     level: Level | None = None,
     title: str = "",
-    places: Sequence[str] = (),
+    places: Sequence[tuple[Value, str]] = (),
 ) -> CriterionSpec:
     """The spec of a criterion from its values, with the declared `level` where there is one.
 
-    `places` says for each value who gave it on what, for the warning.
+    `counts` says how often each value was given; without it, once. `places`, for the warning, are the first of those
+    that are no numbers, each with who gave it on what.
 
     The rule without one: whole numbers in at most 11 steps are ordinal (a rating scale), other numbers interval; labels
     and sets of labels are nominal; long texts that are nearly all different are free text; free text and regions get
     counts and no coefficient.
     """
     kind = kind_of(values)
-    warning = "" if level is Level.NOMINAL or kind is ValueKind.REGIONS else _no_numbers(values, places)
+    given = list(zip(values, counts or [1] * len(values), strict=True))
+    warning = "" if level is Level.NOMINAL or kind is ValueKind.REGIONS else _no_numbers(given, places)
     if warning and level is None:
         warning = f"{warning} The level is therefore taken as nominal."
         return CriterionSpec(name, kind, Level.NOMINAL, warning, title, warning=warning)
-    if level is None and kind is ValueKind.LABELS and _reads_like_text(values):
+    if level is None and kind is ValueKind.LABELS and _reads_like_text(given):
         kind = ValueKind.TEXT
     if kind in (ValueKind.REGIONS, ValueKind.TEXT):
         return CriterionSpec(name, kind, None, f"The values are {_PLURAL[kind]}: counted, not compared.", title)
@@ -88,22 +91,23 @@ _PLURAL = {
 }
 
 
-def _no_numbers(values: Sequence[Value], places: Sequence[str]) -> str:
+def _no_numbers(given: Sequence[tuple[Value, int]], places: Sequence[tuple[Value, str]]) -> str:
     """Which values are no numbers, in words, where some are not and at least half are; else an empty text."""
-    odd = [index for index, value in enumerate(values) if not isinstance(value, (int, float))]
-    if not odd or 2 * len(odd) > len(values):
+    odd = [(value, count) for value, count in given if not isinstance(value, (int, float))]
+    n_odd, n = sum(count for _, count in odd), sum(count for _, count in given)
+    if not odd or 2 * n_odd > n:
         return ""
-    shown = [
-        f"{display(values[index])} ({places[index]})" if places else display(values[index]) for index in odd[:_NAMED]
-    ]
-    more = f" and {len(odd) - _NAMED:,} more" if len(odd) > _NAMED else ""
-    verb, noun = ("is", "number") if len(odd) == 1 else ("are", "numbers")
-    return f"{len(odd):,} of {len(values):,} values {verb} no {noun}: {', '.join(shown)}{more}."
+    named = [f"{display(value)} ({place})" for value, place in places] or [display(value) for value, _ in odd]
+    shown = named[:_NAMED]
+    more = f" and {n_odd - len(shown):,} more" if n_odd > len(shown) else ""
+    verb, noun = ("is", "number") if n_odd == 1 else ("are", "numbers")
+    return f"{n_odd:,} of {n:,} values {verb} no {noun}: {', '.join(shown)}{more}."
 
 
-def _reads_like_text(values: Sequence[Value]) -> bool:
-    texts = [value for value in values if isinstance(value, str)]
+def _reads_like_text(given: Sequence[tuple[Value, int]]) -> bool:
+    texts = [(value, count) for value, count in given if isinstance(value, str)]
     if not texts:
         return False
-    mean_length = sum(map(len, texts)) / len(texts)
-    return mean_length >= _TEXT_LENGTH and len(set(texts)) / len(texts) >= _TEXT_DISTINCT
+    n = sum(count for _, count in texts)
+    mean_length = sum(len(text) * count for text, count in texts) / n
+    return mean_length >= _TEXT_LENGTH and len({text for text, _ in texts}) / n >= _TEXT_DISTINCT

@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from annotator_ops.measures import Rating, Reason, Value
+from annotator_ops.measures import Rating, Reason
 from annotator_ops.models import Level
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
-# A number, a label, or a set of labels as a sorted tuple.
-Category = float | str | tuple[str, ...]
-
-MISSING = -1
-_DIGITS = re.compile("([0-9]+)")
-
-
-class ValueKind(StrEnum):
-    """What the values of a criterion are; only the first three have an agreement coefficient here."""
-
-    NUMBERS = "numbers"
-    LABELS = "labels"
-    LABEL_SETS = "label sets"
-    REGIONS = "regions"
-    TEXT = "text"
+from annotator_ops.stats.table import RatingTable
+from annotator_ops.stats.values import (
+    MISSING as MISSING,
+)
+from annotator_ops.stats.values import (
+    BoolArray as BoolArray,
+)
+from annotator_ops.stats.values import (
+    Category as Category,
+)
+from annotator_ops.stats.values import (
+    FloatArray as FloatArray,
+)
+from annotator_ops.stats.values import (
+    IntArray as IntArray,
+)
+from annotator_ops.stats.values import (
+    ValueKind as ValueKind,
+)
+from annotator_ops.stats.values import (
+    as_label_set as as_label_set,
+)
+from annotator_ops.stats.values import (
+    category_key as category_key,
+)
+from annotator_ops.stats.values import (
+    display as display,
+)
+from annotator_ops.stats.values import (
+    is_finite_number as is_finite_number,
+)
+from annotator_ops.stats.values import (
+    kind_of as kind_of,
+)
+from annotator_ops.stats.values import (
+    natural_key as natural_key,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,97 +127,68 @@ class ReliabilityData:
 
 
 def reliability_data(
-    ratings: Iterable[Rating], *, level: Level, domain: Sequence[Category] = ()
+    ratings: RatingTable | Iterable[Rating], *, level: Level, domain: Sequence[Category] = ()
 ) -> ReliabilityData | Reason:
-    """The reliability data of one criterion's ratings, raters and units in ascending order; or why there is none.
+    """The reliability data of one criterion's ratings, raters and units in natural order; or why there is none.
 
     Sets of labels must be in one form already (see `as_label_set`). Raters and items without values keep their place.
     """
-    given = list(ratings)
-    raters = sorted({rating.rater for rating in given}, key=natural_key)
-    units = sorted({rating.item for rating in given}, key=natural_key)
-    row_of = {rater: row for row, rater in enumerate(raters)}
-    column_of = {unit: column for column, unit in enumerate(units)}
-    rows: list[list[Any]] = [[None] * len(units) for _ in raters]
-    for rating in given:
-        if rating.value is None:
-            continue
-        if level is not Level.NOMINAL and not is_finite_number(rating.value):
-            sentence = (
-                f"The level is {level.value}, but {rating.rater} answered {display(rating.value)!r} on item "
-                f"{rating.item}, which is not a finite number. Give the labels their numbers in the study file, "
-                "or treat the criterion as nominal."
-            )
-            return Reason("not-numeric", sentence)
-        row, column = row_of[rating.rater], column_of[rating.item]
-        if rows[row][column] is not None:
-            return rated_twice(rating)
-        rows[row][column] = rating.value
-    if domain and (outside := sorted({value for row in rows for value in row} - {None, *domain}, key=category_key)):
+    table = ratings if isinstance(ratings, RatingTable) else RatingTable.from_ratings(ratings)
+    raters, rater = np.unique(table.rater, return_inverse=True)
+    units, unit = np.unique(table.item, return_inverse=True)
+    rated = table.rated
+    used = np.unique(table.value[rated])
+    if level is not Level.NOMINAL:
+        odd = [code for code in used.tolist() if not is_finite_number(table.values[code])]
+        if odd:
+            return _not_numeric(table, int(np.flatnonzero(np.isin(table.value, odd))[0]), level)
+    values: list[Any] = [table.values[code] for code in used.tolist()]
+    ordered = tuple(sorted(set(domain) or values, key=category_key))
+    if domain and (outside := sorted(set(values) - set(domain), key=category_key)):
         named = ", ".join(display(value) for value in outside[:5])
-        return Reason("outside-domain", f"There are values outside the declared categories: {named}.")
-    return ReliabilityData.from_rows(rows, level=level, raters=raters, units=units, domain=domain)
+        rows = np.flatnonzero(np.isin(table.value, [used[values.index(value)] for value in outside]))
+        where = ", ".join(
+            f"{table.raters[table.rater[row]]} on item {table.items[table.item[row]]}" for row in rows[:3]
+        )
+        more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
+        return Reason("outside-domain", f"There are values outside the declared categories: {named} ({where}{more}).")
+    code_of = np.full(len(table.values) + 1, MISSING, dtype=np.intp)
+    place = {category: code for code, category in enumerate(ordered)}
+    code_of[used] = [place[value] for value in values]
+    codes = np.full((len(raters), len(units)), MISSING, dtype=np.intp)
+    codes[rater[rated], unit[rated]] = code_of[table.value[rated]]
+    if int((codes != MISSING).sum()) < int(rated.sum()):
+        return _rated_twice_in(table)
+    return ReliabilityData(
+        raters=tuple(table.raters[code] for code in raters),
+        units=tuple(table.items[code] for code in units),
+        codes=codes,
+        domain=ordered,
+        level=level,
+    )
 
 
-def as_label_set(labels: Iterable[object]) -> tuple[str, ...]:
-    """A set of labels in the one form in which it can be compared: sorted, each label once.
-
-    A taxonomy's choice is a path, itself a list of labels; it becomes one label.
-    """
-    named = (" / ".join(map(str, label)) if isinstance(label, (list, tuple)) else str(label) for label in labels)
-    return tuple(sorted(set(named)))
-
-
-def kind_of(values: Iterable[Value]) -> ValueKind:
-    """What these values are together: one tuple makes all of them sets, one text makes all of them labels."""
-    kinds = {_kind(value) for value in values}
-    for kind in (ValueKind.REGIONS, ValueKind.LABEL_SETS, ValueKind.LABELS):
-        if kind in kinds:
-            return kind
-    return ValueKind.NUMBERS
+def _not_numeric(table: RatingTable, row: int, level: Level) -> Reason:
+    rater, item = table.raters[table.rater[row]], table.items[table.item[row]]
+    sentence = (
+        f"The level is {level.value}, but {rater} answered {display(table.values[table.value[row]])!r} on item "
+        f"{item}, which is not a finite number. Give the labels their numbers in the study file, "
+        "or treat the criterion as nominal."
+    )
+    return Reason("not-numeric", sentence)
 
 
-def _kind(value: Value) -> ValueKind:
-    if isinstance(value, tuple):
-        return ValueKind.REGIONS if any(isinstance(part, dict) for part in value) else ValueKind.LABEL_SETS
-    return ValueKind.LABELS if isinstance(value, str) else ValueKind.NUMBERS
+def _rated_twice_in(table: RatingTable) -> Reason:
+    rows = np.flatnonzero(table.rated)
+    keys = table.rater[rows].astype(np.int64) * len(table.items) + table.item[rows]
+    first = np.unique(keys, return_index=True)[1]
+    again = rows[np.setdiff1d(np.arange(len(rows)), first)][0]
+    return rated_twice(table.raters[table.rater[again]], table.items[table.item[again]])
 
 
-def display(value: object) -> str:
-    """A value in words for a sentence: whole numbers without a point, sets joined by plus signs."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, tuple):
-        parts = (json.dumps(part, ensure_ascii=False) if isinstance(part, dict) else str(part) for part in value)
-        return " + ".join(parts) or "(no label)"
-    return str(value)
-
-
-def is_finite_number(value: object) -> bool:
-    """Whether a value is a finite number (truth values are labels)."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def category_key(category: object) -> tuple[int, float, str]:
-    """Sorts numbers by size before labels by name."""
-    if isinstance(category, (int, float)):
-        return (0, float(category), "")
-    return (1, 0.0, display(category))
-
-
-def natural_key(text: str) -> tuple[list[str | tuple[int, str]], str]:
-    """Sorts `anna-2` before `anna-10`."""
-    parts: list[str | tuple[int, str]] = []
-    for position, part in enumerate(_DIGITS.split(text)):
-        number = part.lstrip("0")
-        parts.append((len(number), number) if position % 2 else part)
-    return parts, text
-
-
-def rated_twice(rating: Rating) -> Reason:
+def rated_twice(rater: str, item: str) -> Reason:
     """Why nothing is computed where a rater has two values on one item: choosing one would be a silent repair."""
-    sentence = f"{rating.rater} rated item {rating.item} more than once; keep one rating per rater and item."
-    return Reason("rated-twice", sentence)
+    return Reason("rated-twice", f"{rater} rated item {item} more than once; keep one rating per rater and item.")
 
 
 def _is_nan(value: object) -> bool:

@@ -19,7 +19,7 @@ from annotator_ops.ratings import read_ratings
 from annotator_ops.stats.analysis import Analysis, Provenance, analyze
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec, infer
-from annotator_ops.stats.reliability import ValueKind, natural_key
+from annotator_ops.stats.values import ValueKind, natural_key
 
 WHEN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 PROVENANCE = Provenance(study="pilot", title="Pilot", created_at=WHEN, versions={"python": "3.11"})
@@ -77,7 +77,7 @@ def test_the_keys_that_others_rely_on() -> None:
     ratings = grid({"anna": [1, 2, 3, 4, 5], "boris": [1, 2, 3, 4, 4]})
     ratings += grid({"gpt": [1, 2, 2, 4, 5], "llama": [2, 1, 3, 5, 4]}, kind="judge")
     found = analysed(ratings, ordinal("fluency"))
-    assert found["schema"] == "annotator-ops/analysis@1"
+    assert found["schema"] == "annotator-ops/analysis@2"
     header = {"study", "created_at", "versions", "inputs_hash", "simulated", "seed", "criteria", "overall", "findings"}
     assert header <= found.keys()
     (criterion,) = found["criteria"]

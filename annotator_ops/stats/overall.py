@@ -1,0 +1,87 @@
+"""Layer 2. The mean over a study's criteria, as one more criterion that is derived from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from annotator_ops.models import JSONDict, Level
+from annotator_ops.stats.criterion import criterion_entry
+from annotator_ops.stats.intervals import Resampling
+from annotator_ops.stats.levels import CriterionSpec
+from annotator_ops.stats.table import RatingTable
+from annotator_ops.stats.values import MISSING, ValueKind, is_finite_number
+
+OVERALL = "overall"
+_COUNT = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+
+
+def overall_of(
+    table: RatingTable, specs: Sequence[CriterionSpec], resampling: Resampling
+) -> tuple[JSONDict | None, str | None]:
+    """The entry of the mean over the numeric criteria where they are on one scale, or a note why there is none."""
+    numeric = [spec for spec in specs if spec.kind is ValueKind.NUMBERS and spec.level not in _NO_MEAN]
+    numeric = [spec for spec in numeric if table.of(spec.name).rated.any()]
+    if len(numeric) < 2:
+        return None, None
+    ranges = {spec.name: _range(table.of(spec.name), spec) for spec in numeric}
+    levels = {spec.level for spec in numeric}
+    if len(levels) > 1 or len(set(ranges.values())) > 1:
+        found = ", ".join(f"{spec.title or spec.name} {_span(ranges[spec.name])}" for spec in numeric)
+        return None, f"No mean over the criteria, because they are not on one scale: {found}."
+    names = [spec.name for spec in numeric]
+    title = f"Mean of the {_COUNT.get(len(names), str(len(names)))} criteria"
+    how = "per rater and item the mean over the criteria; an item that lacks one of them has no mean"
+    spec = CriterionSpec(OVERALL, ValueKind.NUMBERS, numeric[0].level, f"Derived: {how}.", title)
+    entry = criterion_entry(_means(table, names), spec, resampling)
+    entry["derived"] = {"from": names, "how": how}
+    return entry, None
+
+
+_NO_MEAN = (None, Level.NOMINAL, Level.CIRCULAR)
+
+
+def _range(table: RatingTable, spec: CriterionSpec) -> tuple[float, float]:
+    """The declared scale's ends, or the lowest and highest value that anybody gave."""
+    numbers = [value for value in table.values_here() if is_finite_number(value)]
+    given = spec.scale or [float(value) for value in numbers if isinstance(value, (int, float))]
+    return (min(given), max(given)) if given else (0.0, 0.0)
+
+
+def _span(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:g}–{ends[1]:g}"
+
+
+def _means(table: RatingTable, names: Sequence[str]) -> RatingTable:
+    """One row per kind, rater and item that has a row on any of the criteria."""
+    wanted = np.array([name in names for name in table.criteria] + [False])
+    rows = table.where(wanted[table.criterion])
+    key = (rows.judge * len(rows.raters) + rows.rater.astype(np.int64)) * len(rows.items) + rows.item
+    keys, first, group = np.unique(key, return_index=True, return_inverse=True)
+    numbers = np.array([value if is_finite_number(value) else np.nan for value in rows.values] + [np.nan], np.float64)
+    scores = numbers[rows.value]
+    given = ~np.isnan(scores)
+    n_rows, n_given = np.bincount(group, minlength=len(keys)), np.bincount(group[given], minlength=len(keys))
+    sums = np.bincount(group[given], weights=scores[given], minlength=len(keys))
+    complete = (n_rows == len(names)) & (n_given == len(names))
+    # Means that differ only by the order of their additions are the same mean.
+    means = np.round(sums / len(names), 12)
+    distinct, code = np.unique(means[complete], return_inverse=True)
+    value = np.full(len(keys), MISSING, dtype=np.int32)
+    value[complete] = code
+    # The time is of the whole task, the same on each of its criteria.
+    seconds = np.full(len(keys), -np.inf)
+    np.maximum.at(seconds, group, np.where(np.isnan(rows.seconds), -np.inf, rows.seconds))
+    chosen = rows.where(first)
+    return replace(
+        chosen,
+        criteria=(OVERALL,),
+        criterion=np.zeros(len(keys), dtype=np.int32),
+        values=tuple(distinct.tolist()),
+        value=value,
+        reasons=("incomplete",),
+        reason=np.where(complete, MISSING, 0).astype(np.int32),
+        seconds=np.where(np.isinf(seconds), np.nan, seconds),
+    )
