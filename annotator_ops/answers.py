@@ -3,8 +3,9 @@
 Choices: the number that the criterion declares for the label, else the label (as a number where it looks like one and
 the criterion is not nominal); several choices: the sorted tuple of labels. Rating and Number: a float. Pairwise: "left"
 or "right", or its declared number. Taxonomy: the sorted tuple of paths, their parts joined with " > ". TextArea and
-DateTime: text. Ranker: the tuple of ids in rank order, or, with buckets, JSON text. Controls that mark regions: the
-tuple of regions, plain JSON objects as Label Studio writes them, with `type` and, for images, the original size.
+DateTime: text. Ranker: the tuple of ids in rank order; with buckets the sorted tuple of "bucket > id", a set of labels
+that says what is in which bucket and not in which order. Controls that mark regions: the tuple of regions, plain JSON
+objects as Label Studio writes them, with `type` and, where Label Studio knows it, the size or length of the original.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from xml.etree import ElementTree
 
-from annotator_ops.labeling import Control
+from annotator_ops.labeling import Control, LabelConfig
 from annotator_ops.measures import Value
-from annotator_ops.models import Criterion, JSONDict, Level
+from annotator_ops.models import Criterion, JSONDict, Level, Task
 from annotator_ops.ratings import NUMBER
 
-_IMAGE = ("original_width", "original_height", "image_rotation", "item_index")
+_ORIGINAL = ("original_width", "original_height", "original_length", "image_rotation", "item_index")
+# Label Studio's name for the bucket of things that are in none.
+_NO_BUCKET = "_"
 
 
 class AnswerError(ValueError):
@@ -50,6 +54,33 @@ def read_text(results: Sequence[Any]) -> str:
     """What was written in a text field, as far as it is text; never raises."""
     values = [result.get("value") for result in results if isinstance(result, dict)]
     return _text([value for value in values if isinstance(value, dict)])
+
+
+def lengths_of(control: Control, config: LabelConfig, tasks: Sequence[Task]) -> dict[str, tuple[float, ...]]:
+    """How long each task is for a control that marks spans: the characters of its text, or of each of its paragraphs.
+
+    Characters are code points, as in Label Studio's offsets. Tasks whose length the data do not tell (HTML, sounds,
+    texts behind an address) are absent.
+    """
+    # The config is one that was parsed before: it declares no entities.
+    elements = ElementTree.fromstring(config.xml).iter()  # noqa: S314
+    about = next((each for each in elements if each.get("name") in control.to_name), None)
+    if about is None or (about.get("valueType") or about.get("valuetype") or "").lower() == "url":
+        return {}
+    path = (about.get("value") or "").removeprefix("$").split(".")
+    speech = about.get("textKey") or about.get("textkey") or "text"
+    found: dict[str, tuple[float, ...]] = {}
+    for task in tasks:
+        content: Any = task.data
+        for name in path:
+            content = content.get(name) if isinstance(content, Mapping) else None
+        if about.tag.lower() == "text" and isinstance(content, str):
+            found[task.id] = (float(len(content)),)
+        elif about.tag.lower() == "paragraphs" and isinstance(content, list):
+            said = [part.get(speech) if isinstance(part, Mapping) else None for part in content]
+            if all(isinstance(each, str) for each in said):
+                found[task.id] = tuple(float(len(str(each))) for each in said)
+    return found
 
 
 def _value(control: Control, result: JSONDict) -> JSONDict:
@@ -147,17 +178,33 @@ def _datetime(_control: Control, _criterion: Criterion, value: JSONDict) -> Valu
     return _cleaned(when) or None
 
 
-def _ranker(_control: Control, _criterion: Criterion, value: JSONDict) -> Value | None:
+def _ranker(control: Control, _criterion: Criterion, value: JSONDict) -> Value | None:
     ranked = value.get("ranker")
     if ranked is None:
         return None
-    if isinstance(ranked, list) and all(isinstance(each, str) for each in ranked):
-        return tuple(_cleaned(each) for each in ranked) or None
-    if isinstance(ranked, dict) and all(
-        isinstance(bucket, list) and all(isinstance(each, str) for each in bucket) for bucket in ranked.values()
-    ):
-        return _cleaned(json.dumps(ranked, ensure_ascii=False, sort_keys=True))
-    raise AnswerError(f"{_quoted(ranked)} is no ranking.")
+    if control.ranks:
+        # Label Studio writes the list itself or, in other versions, under the control's name.
+        if isinstance(ranked, dict) and ranked.keys() <= {control.name}:
+            ranked = ranked.get(control.name, [])
+        order = _ids(ranked)
+        if len(set(order)) < len(order):
+            raise AnswerError(f"{_quoted(ranked)} ranks the same thing twice.")
+        return tuple(order) or None
+    if not isinstance(ranked, dict):
+        raise AnswerError(f"{_quoted(ranked)} is no division into buckets.")
+    unknown = [bucket for bucket in ranked if bucket not in (*control.labels, _NO_BUCKET)]
+    if unknown:
+        raise AnswerError(f"there is no bucket {_quoted(unknown[0])}.")
+    placed = {bucket: _ids(things) for bucket, things in ranked.items()}
+    return tuple(
+        sorted({f"{_cleaned(bucket)} > {each}" for bucket in placed if bucket != _NO_BUCKET for each in placed[bucket]})
+    )
+
+
+def _ids(things: Any) -> list[str]:
+    if not isinstance(things, list) or not all(isinstance(each, str) for each in things):
+        raise AnswerError(f"{_quoted(things)} is no ranking.")
+    return [_cleaned(each) for each in things]
 
 
 def _is_text(written: Any) -> bool:
@@ -183,15 +230,26 @@ def _region(control: Control, result: JSONDict) -> JSONDict:
             _labels(control, labels)
         elif control.required:
             raise AnswerError("a region has no label.")
-    for key, number in value.items():
-        if isinstance(number, float) and not math.isfinite(number):
+    for key, part in value.items():
+        if not _finite_throughout(part):
             raise AnswerError(f"a region's {key} is no finite number.")
     for key in ("x", "y", "width", "height", "radiusX", "radiusY"):
         if key in value:
             _finite(value[key])
-    about = {key: result[key] for key in _IMAGE if key in result}
+    about = {key: result[key] for key in _ORIGINAL if key in result}
     plain: JSONDict = json.loads(_cleaned(json.dumps({"type": result["type"]} | value | about, ensure_ascii=False)))
     return plain
+
+
+def _finite_throughout(content: Any) -> bool:
+    """Whether no number in it is infinite or NaN, however deep: JSON has no such numbers, Python's reader has."""
+    pending = [content]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, float) and not math.isfinite(part):
+            return False
+        pending += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return True
 
 
 def _cleaned(text: str) -> str:

@@ -66,6 +66,11 @@ class Control:
         """Whether an answer is a list of regions (spans, boxes) rather than a value for the whole task."""
         return self.tag.lower() not in _WHOLE_TASK
 
+    @property
+    def ranks(self) -> bool:
+        """Whether an answer is an order of all things (a Ranker without buckets), and not a set of labels."""
+        return self.tag == "Ranker" and not self.labels
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -260,11 +265,14 @@ def _controls(elements: list[ElementTree.Element]) -> list[Control]:
 
 
 def _labels(element: ElementTree.Element) -> tuple[str, ...]:
-    """The labels in the order of the config. An alias is what Label Studio writes into results in a label's place."""
+    """The labels in the order of the config. An alias is what Label Studio writes into results in a label's place.
+
+    Those of a Ranker are its buckets, which results call by name.
+    """
     if element.tag.lower() == "pairwise":
         return ("left", "right")
     leaves = [child for child in element.iter() if child.tag in {"Label", "Choice", "Bucket"}]
-    written = [leaf.get("alias") or leaf.get("value") for leaf in leaves]
+    written = [leaf.get("name") if leaf.tag == "Bucket" else leaf.get("alias") or leaf.get("value") for leaf in leaves]
     return tuple(dict.fromkeys(label for label in written if label))
 
 

@@ -56,6 +56,12 @@ class Task:
     def hash(self) -> str:
         return content_hash(self.data)
 
+    @property
+    def repeat_of(self) -> str | None:
+        """The id of the task that this one shows a second time, from `repeat_of` in its data."""
+        first = self.data.get("repeat_of")
+        return None if first in (None, "") else str(first)
+
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
@@ -123,7 +129,10 @@ class JudgeFile:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """The study file, validated: the only configuration."""
+    """The study file, validated: the only configuration.
+
+    `gold` is a file of right answers for some of the tasks, in the same columns as judges' scores.
+    """
 
     path: Path
     root: Path
@@ -142,6 +151,12 @@ class Study:
     limits: Limits
     language: Language
     simulated: bool
+    gold: Path | None = None
+
+    @property
+    def data_files(self) -> tuple[Path, ...]:
+        """The study file and the files of scores that it names: what no command may write to."""
+        return (self.path, *(judge.path for judge in self.judges), *([self.gold] if self.gold else []))
 
     @property
     def state_dir(self) -> Path:

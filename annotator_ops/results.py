@@ -109,7 +109,7 @@ class Reading:
 
 _Record = TypeVar("_Record", Rating, Finding, Comment)
 # Raise it when this module comes to read the same export in another way: everything is read again then.
-_RULES = 2
+_RULES = 3
 
 
 def reading_of(study: Study) -> Reading:

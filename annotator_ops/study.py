@@ -120,6 +120,9 @@ def _assemble(shape: StudyShape, document: Document, *, path: Path, complete: bo
     for index, judge in enumerate(judges):
         _, wrong = (None, ()) if judge.path.is_file() else read_text(judge.path, where=document.where)
         problems.extend(replace(problem, line=document.line(("judges", index))) for problem in wrong)
+    gold = root / Path(shape.gold).expanduser() if shape.gold else None
+    if gold is not None and not gold.is_file():
+        problems += [replace(p, line=document.line(("gold",))) for p in read_text(gold, where=document.where)[1]]
     study = Study(
         path=path,
         root=root,
@@ -158,6 +161,7 @@ def _assemble(shape: StudyShape, document: Document, *, path: Path, complete: bo
         ),
         language=shape.language,
         simulated=shape.simulated,
+        gold=gold,
     )
     return Reading(
         problems=tuple(problems),

@@ -130,6 +130,7 @@ class StudyShape(Shape):
     order: OrderShape = OrderShape()
     criteria: list[CriterionShape] = Field(default_factory=list)
     judges: list[Annotated[JudgeShape, _as_mapping("file")]] = Field(default_factory=list)
+    gold: Text | None = None
     runtime: Literal["auto", "process", "docker"] = "auto"
     label_studio: LabelStudioShape = LabelStudioShape()
     proxy: ProxyShape = ProxyShape()

@@ -37,17 +37,42 @@ def encode_ratings(ratings: Sequence[Rating], form: TableFormat, *, wide: bool =
     criterion with the values alone; why a value is missing is in the tidy form only.
     """
     rows, columns = _wide_rows(ratings) if wide else ([_plain(rating) for rating in ratings], COLUMNS)
+    return _packed(_frame(rows, columns, wide=wide)) if form == "parquet" else _written(rows, columns, form)
+
+
+def encode_rows(rows: Sequence[JSONDict], columns: Sequence[str], form: TableFormat) -> bytes:
+    """Any rows as the bytes of a file; in Parquet a column is of numbers where all that is in it are, else of text."""
+    if form != "parquet":
+        return _written(rows, columns, form)
+    import pandas
+
+    def column(name: str) -> pandas.Series:
+        cells = [row[name] for row in rows]
+        if all(cell is None or (isinstance(cell, (int, float)) and not isinstance(cell, bool)) for cell in cells):
+            return pandas.Series(cells, dtype="float64")
+        return pandas.Series([None if cell is None else _text_of(cell) for cell in cells], dtype="string")
+
+    return _packed(pandas.DataFrame({name: column(name) for name in columns}))
+
+
+def _text_of(cell: Any) -> str:
+    return value_text(tuple(cell) if isinstance(cell, list) else float(cell) if isinstance(cell, int) else cell)
+
+
+def _packed(table: pandas.DataFrame) -> bytes:
+    packed = io.BytesIO()
+    table.to_parquet(packed, index=False)
+    return packed.getvalue()
+
+
+def _written(rows: Sequence[JSONDict], columns: Sequence[str], form: TableFormat) -> bytes:
     if form == "jsonl":
         return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()
-    if form == "csv":
-        buffer = io.StringIO(newline="")
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow([_shield(name) for name in columns])
-        writer.writerows([[_cell(row[name]) for name in columns] for row in rows])
-        return buffer.getvalue().encode("utf-8-sig")  # the mark is what makes spreadsheets read it as UTF-8
-    packed = io.BytesIO()
-    _frame(rows, columns, wide=wide).to_parquet(packed, index=False)
-    return packed.getvalue()
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([_shield(name) for name in columns])
+    writer.writerows([[_cell(row[name]) for name in columns] for row in rows])
+    return buffer.getvalue().encode("utf-8-sig")  # the mark is what makes spreadsheets read it as UTF-8
 
 
 def frame(ratings: Sequence[Rating], *, wide: bool = False) -> pandas.DataFrame:
@@ -111,7 +136,7 @@ def _shield(text: str) -> str:
 
 
 def _cell(cell: Any) -> str:
-    return _shield(value_text(tuple(cell) if isinstance(cell, list) else cell))
+    return _shield("" if cell is None else _text_of(cell))
 
 
 def _frame(rows: Sequence[JSONDict], columns: Sequence[str], *, wide: bool) -> pandas.DataFrame:

@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from annotator_ops.errors import OpsError
 from annotator_ops.tables import TableFormat
 
-_CSV_HEADER = re.compile(r"rater([,;\t])kind\1item\1")
+# By their first columns the tables of each command are known.
+_EXPORT = ("rater", "kind", "item")
+_CONSENSUS = ("item", "criterion", "method")
 _REPORT_TITLE = b"annotation report</title>"
 _HEAD = 1 << 16
 _LONGEST_LINE = 1 << 26
@@ -44,11 +47,28 @@ def check_target(target: Path, *, suffixes: Sequence[str], inputs: Iterable[Path
             )
 
 
+def format_of(target: Path) -> TableFormat:
+    """The format of a table that a file's suffix asks for. Raises OpsError ("wrong-suffix")."""
+    forms: tuple[TableFormat, ...] = get_args(TableFormat)
+    for form in forms:
+        if target.suffix.lower() == f".{form}":
+            return form
+    check_target(target, suffixes=[f".{form}" for form in forms])
+    raise AssertionError("a suffix of no format was refused")  # pragma: no cover
+
+
 def check_export_target(target: Path, *, form: TableFormat, inputs: Iterable[Path] = ()) -> None:
     """`check_target` for a table in `form`; what stands there already must be a table that `ops export` wrote."""
     check_target(target, suffixes=(f".{form}",), inputs=inputs)
-    if _holds_something(target) and not _is_export(target, form):
+    if _holds_something(target) and not _begins_with(target, _EXPORT):
         raise _other_kind(target, "table that `ops export` wrote")
+
+
+def check_consensus_target(target: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """`check_target` for a table; what stands there already must be a table that `ops consensus` wrote."""
+    check_target(target, suffixes=[f".{form}" for form in get_args(TableFormat)], inputs=inputs)
+    if _holds_something(target) and not _begins_with(target, _CONSENSUS):
+        raise _other_kind(target, "table that `ops consensus` wrote")
 
 
 def check_report_target(target: Path, *, inputs: Iterable[Path] = ()) -> None:
@@ -90,22 +110,24 @@ def _head(path: Path) -> bytes:
         return b""
 
 
-def _is_export(path: Path, form: TableFormat) -> bool:
-    """Whether the file begins as every export in this form does, tidy or wide."""
+def _begins_with(path: Path, columns: tuple[str, str, str]) -> bool:
+    """Whether the file, in the form that its ending says, begins with these columns."""
+    form = path.suffix.lower().removeprefix(".")
     if form == "parquet":
         import pyarrow
         from pyarrow import parquet
 
         try:
-            return list(parquet.read_schema(path).names[:3]) == ["rater", "kind", "item"]
+            return tuple(parquet.read_schema(path).names[:3]) == columns
         except (pyarrow.ArrowException, OSError):
             return False
     try:
         with path.open("rb") as file:
             line = file.readline(_LONGEST_LINE).decode("utf-8-sig")
         if form == "csv":
-            return _CSV_HEADER.match(line) is not None
-        first = json.loads(line)
+            first, second, third = columns
+            return re.match(rf"{first}([,;\t]){second}\1{third}\1", line) is not None
+        record = json.loads(line)
     except (OSError, ValueError):
         return False
-    return isinstance(first, dict) and first.keys() >= {"rater", "kind", "item"}
+    return isinstance(record, dict) and record.keys() >= set(columns)

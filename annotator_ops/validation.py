@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from annotator_ops.addresses import why_no_subdomains
 from annotator_ops.errors import OpsError, Problem, StudyError
+from annotator_ops.gold import read_gold
 from annotator_ops.labeling import Control, Input, LabelConfig, check, default_criteria
+from annotator_ops.measures import Rating
 from annotator_ops.models import Criterion, Level, Study
 from annotator_ops.ratings import NUMBER, RatingsError, read_judges
 from annotator_ops.resources import resource
@@ -80,7 +82,11 @@ def _fit(reading: Reading, study: Study) -> list[Problem]:
         )
     problems += _tasks(study, config, reading)
     problems += _criteria(study, config, place)
-    problems += _judges(study, config, place)
+    problems += _repeats(study, reading)
+    for index, judge in enumerate(study.judges):
+        problems += _scores(study, config, judge.path, read_judges, lambda *say, at=index: place(*say, "judges", at))
+    if study.gold is not None:
+        problems += _scores(study, config, study.gold, read_gold, lambda *say: place(*say, "gold"))
     return problems
 
 
@@ -94,35 +100,37 @@ class _Place:
         return Problem(self._reading.document.where, message, hint, code, self._reading.line(*path))
 
 
-def _judges(study: Study, config: LabelConfig, place: _Place) -> Iterator[Problem]:
-    """The rows of judges' files: readable, and about the study's items and criteria."""
+def _scores(
+    study: Study,
+    config: LabelConfig,
+    path: Path,
+    read: Callable[[Path], Sequence[Rating]],
+    place: Callable[[str, str, str], Problem],
+) -> Iterator[Problem]:
+    """The rows of a judges' or gold file: readable, and about the study's items and criteria."""
     items = {task.id for task in study.tasks}
     criteria = {criterion.name for criterion in study.criteria or default_criteria(config)}
-    for index, judge in enumerate(study.judges):
-        if not judge.path.is_file():
-            continue  # said already, with the line
-        try:
-            ratings = read_judges(judge.path)
-        except RatingsError as error:
-            yield from error.problems
-            continue
-        except OpsError as error:
-            yield place(error.message, error.hint, error.code, "judges", index)
-            continue
-        file = judge.path.name
-        for what, known, given in (
-            ("items", items, dict.fromkeys(rating.item for rating in ratings)),
-            ("criteria", criteria, dict.fromkeys(rating.criterion for rating in ratings)),
-        ):
-            # Judges may have scored more than this study; nothing in common is a mix-up.
-            if given and not known & set(given):
-                yield place(
-                    f"{file} scores none of this study's {what}; its first is {next(iter(given))!r}.",
-                    f"Name the {what} as in the study, or take the file out.",
-                    f"judge-{what}",
-                    "judges",
-                    index,
-                )
+    if not path.is_file():
+        return  # said already, with the line
+    try:
+        ratings = read(path)
+    except RatingsError as error:
+        yield from error.problems
+        return
+    except OpsError as error:
+        yield place(error.message, error.hint, error.code)
+        return
+    for what, known, given in (
+        ("items", items, dict.fromkeys(rating.item for rating in ratings)),
+        ("criteria", criteria, dict.fromkeys(rating.criterion for rating in ratings)),
+    ):
+        # There may be more scores than this study has tasks; nothing in common is a mix-up.
+        if given and not known & set(given):
+            yield place(
+                f"{path.name} scores none of this study's {what}; its first is {next(iter(given))!r}.",
+                f"Name the {what} as in the study, or take the file out.",
+                f"judge-{what}",
+            )
 
 
 # --- single keys -----------------------------------------------------------------------------------------------------
@@ -217,6 +225,23 @@ def _tasks(study: Study, config: LabelConfig, reading: Reading) -> Iterator[Prob
                 code="task-variable",
                 line=reading.tasks.lines.get(ids[0]),
             )
+
+
+def _repeats(study: Study, reading: Reading) -> Iterator[Problem]:
+    """A task given a second time names a task that is there and is no repeat itself."""
+    first_of = {task.id: task.repeat_of for task in study.tasks}
+    for task, first in first_of.items():
+        if first is None or first_of.get(first, first) is None:
+            continue
+        if first == task:
+            message, hint = "repeats itself", "`repeat_of` is the id of the task that was given before."
+        elif first not in first_of:
+            message, hint = f"repeats {first!r}, which is no task", "Check the spelling of `repeat_of`."
+        else:
+            message = f"repeats {first!r}, which itself repeats {first_of[first]!r}"
+            hint = f"Write repeat_of: {first_of[first]}."
+        where, line = reading.tasks.where, reading.tasks.lines.get(task)
+        yield Problem(where, f"The task {task!r} {message}.", hint, "task-repeat", line)
 
 
 def _some(ids: Sequence[str], total: int) -> str:

@@ -76,6 +76,11 @@ class SilentBoard(PlainBoard):
         pass
 
 
+def analysis_board() -> TerminalBoard | PlainBoard:
+    """For work on this machine, which is quick: bars on a terminal, with `--json` too, and nothing anywhere else."""
+    return TerminalBoard() if sys.stderr.isatty() else SilentBoard()
+
+
 def board(*, json: bool = False) -> TerminalBoard | PlainBoard:
     """The board that fits where standard error goes."""
     if json:

@@ -6,10 +6,22 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from annotator_ops.stats.values import display
+
 # Krippendorff (2019), Content Analysis, 4th ed., ch. 12: rely on alpha ≥ .800, draw tentative conclusions from ≥ .667.
 RELIABLE = 0.800
 TENTATIVE = 0.667
 
+_REASONS = {
+    "not-rated": "not rated yet",
+    "skipped": "skipped",
+    "empty": "left empty",
+    "draft": "draft only",
+    "invalid": "did not fit the label config",
+    "altered": "task was altered",
+    "refused": "refused",
+    "incomplete": "a criterion missing",
+}
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -33,6 +45,19 @@ def mean(value: float) -> str:
 def number(value: float) -> str:
     """A value of the scale itself: as short as it can be written."""
     return f"{value:g}".replace("-", "−")
+
+
+def value_text(value: object) -> str:
+    """A rating's value, as it stands in the analysis, as a person reads it."""
+    if isinstance(value, list):
+        return display(tuple(value))
+    return number(value) if isinstance(value, (int, float)) else str(value)
+
+
+def difference(value: float) -> str:
+    """A difference on the criterion's own scale, with its sign."""
+    text = mean(abs(value))
+    return text if text.strip("0.,") == "" else f"{'+' if value > 0 else '−'}{text}"
 
 
 def count(value: int) -> str:
@@ -75,19 +100,9 @@ def interval(estimate: Mapping[str, Any]) -> str:
     return f"[{coefficient(estimate['low'])}, {coefficient(estimate['high'])}]"
 
 
-def standing(alpha: float) -> str:
-    """Where an alpha stands by Krippendorff's own two thresholds; it takes no other band.
-
-    What counts is the alpha itself: .7998 reads 0.800 and is below .800 all the same, and then it says so.
-    """
-    for threshold, name in ((RELIABLE, ".800"), (TENTATIVE, ".667")):
-        if alpha < threshold <= round(alpha, 3):
-            return f"just below {name}, " + standing(threshold - 0.01).partition(", ")[2]
-    if alpha >= RELIABLE:
-        return "at or above .800, where Krippendorff relies on data"
-    if alpha >= TENTATIVE:
-        return "between .667 and .800, where Krippendorff allows tentative conclusions only"
-    return "below .667, the least that Krippendorff asks for tentative conclusions"
+def reason_text(code: str) -> str:
+    """The reason of a missing value in words."""
+    return _REASONS.get(code, code.replace("-", " "))
 
 
 def shade(value: float) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -13,18 +14,26 @@ from typing import Protocol
 import numpy as np
 
 from annotator_ops import __version__
-from annotator_ops.errors import OpsError
+from annotator_ops.answers import lengths_of
+from annotator_ops.errors import OpsError, StudyError
+from annotator_ops.gold import read_gold
 from annotator_ops.labeling import LabelConfig, criteria_of, parse
-from annotator_ops.measures import Rating, Value
-from annotator_ops.models import Criterion, Level, Study
+from annotator_ops.measures import Rating, Reason, Value
+from annotator_ops.models import Criterion, JSONDict, Level, Study, Task
 from annotator_ops.ratings import read_judge_table, read_table
+from annotator_ops.reporting.words import worded
 from annotator_ops.results import Comment, Finding
-from annotator_ops.stats.analysis import Analysis, Provenance, analyze
+from annotator_ops.stats.analysis import Provenance, analyze
+from annotator_ops.stats.context import Context
+from annotator_ops.stats.criterion import criterion_data
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec, infer
+from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.table import RatingTable, joined
 from annotator_ops.stats.values import ValueKind, display
 from annotator_ops.tables import remarks
+from annotator_ops.task_files import read_tasks
+from annotator_ops.wordings import wordings
 
 _PACKAGES = ("krippendorff", "numpy", "scipy")
 # So many of the values that are no numbers are named.
@@ -49,47 +58,92 @@ class Collected(Protocol):
     def comments(self) -> Sequence[Comment]: ...
 
 
-def analysis_of_files(
-    paths: Sequence[Path],
-    *,
-    judges: Sequence[Path] = (),
-    levels: Mapping[str, Level] | None = None,
-    created_at: datetime,
-    resampling: Resampling | None = None,
-    progress: Progress = silent,
-) -> Analysis:
-    """The analysis of tidy tables; criteria in the order in which they first appear.
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Bare files in place of a study, and what the command line says of them.
 
-    `levels` declares the level of measurement by criterion; any other is inferred, and a note says so. Raises OpsError
-    for a file that cannot be read, for a level of a criterion that is not there, and for one rater's two different
-    values on one item.
+    `levels` declares the level of measurement by criterion; any other is inferred, and a note says so. `gold` holds
+    right answers, `items` tasks with their texts. `groups` gives each group's name the pattern of its raters' ids.
     """
-    declared = dict(levels or {})
-    table = _once(_read(paths, judges, progress))
+
+    ratings: tuple[Path, ...]
+    judges: tuple[Path, ...] = ()
+    levels: Mapping[str, Level] = field(default_factory=dict)
+    gold: Path | None = None
+    items: Path | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.ratings[0].stem if self.ratings else "ratings"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that is read."""
+        return (*self.ratings, *self.judges, *(path for path in (self.gold, self.items) if path is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that an analysis is made of; who rated what, how each criterion is to be taken, what else is known."""
+
+    table: RatingTable
+    specs: tuple[CriterionSpec, ...]
+    context: Context
+    provenance: Provenance
+    findings: tuple[JSONDict, ...] = ()
+
+    def analysis(self, *, resampling: Resampling | None = None, progress: Progress = silent) -> JSONDict:
+        """The analysis of all criteria as plain JSON, each with its verdict in words."""
+        done = iter(range(len(self.specs) + 2))
+        found = analyze(
+            self.table,
+            self.specs,
+            provenance=self.provenance,
+            context=self.context,
+            resampling=resampling,
+            findings=self.findings,
+            progress=lambda title: progress("analysis", title, next(done) / (len(self.specs) + 1)),
+        )
+        return worded(found.as_json())
+
+    def reliability(self, spec: CriterionSpec) -> ReliabilityData | Reason:
+        """The people's ratings on one criterion, repeats left out; or why they are no reliability data."""
+        table = self.table.of(spec.name).people()
+        return criterion_data(table.where(table.is_original), spec)
+
+
+def material_of_files(tables: Tables, *, created_at: datetime, progress: Progress = silent) -> Material:
+    """Tidy tables as material; criteria in the order in which they first appear.
+
+    Raises OpsError for a file that cannot be read, for a level of a criterion or a group of raters that is not there,
+    and for one rater's two different values on one item.
+    """
+    table = _once(_read(tables.ratings, tables.judges, progress))
     names = list(table.criteria)
-    unknown = sorted(declared.keys() - set(names))
+    unknown = sorted(tables.levels.keys() - set(names))
     if unknown:
         raise OpsError(
             f"A level is given for {', '.join(unknown)}, but no rating is on a criterion of that name.",
             hint=f"The criteria in the files are: {', '.join(names)}.",
             code="unknown-criterion",
         )
-    specs = [_inferred(name, table, level=declared.get(name)) for name in names]
-    name = paths[0].stem if paths else "ratings"
-    sources = tuple(path.name for path in (*paths, *judges))
-    provenance = Provenance(study=name, title=name, created_at=created_at, versions=versions(), sources=sources)
-    return analyze(table, specs, provenance=provenance, resampling=resampling, progress=_stages(specs, progress))
+    texts: dict[str, str] = {}
+    if tables.items is not None:
+        tasks = _tasks(tables.items)
+        texts = wordings(tasks)
+        table = replace(table, repeats={**_repeats(tasks), **table.repeats})
+    specs = tuple(_inferred(name, table, level=tables.levels.get(name)) for name in names)
+    groups = {name: _matching(table, name, pattern) for name, pattern in tables.groups.items()}
+    sources = tuple(path.name for path in tables.files)
+    provenance = Provenance(tables.name, tables.name, created_at, versions(), sources=sources)
+    return Material(table, specs, Context(texts, {}, _gold(tables.gold), groups), provenance)
 
 
-def analysis_of_study(
-    study: Study,
-    collected: Collected,
-    *,
-    created_at: datetime,
-    resampling: Resampling | None = None,
-    progress: Progress = silent,
-) -> Analysis:
-    """The analysis of a study's collected ratings and of its judges' files, by the criteria that the study declares."""
+def material_of_study(
+    study: Study, collected: Collected, *, created_at: datetime, progress: Progress = silent
+) -> Material:
+    """A study's collected ratings with its judges' files, by the criteria that the study declares."""
     config = parse(study.label_config)
     criteria = criteria_of(study)
     judge_files = [judge.path for judge in study.judges]
@@ -99,23 +153,37 @@ def analysis_of_study(
     table = _once(table.with_values(lambda name, value: _numbered(value, numbers.get(name, {}))))
     specs = [_spec(criterion, config, table) for criterion in criteria]
     texts = remarks(collected.comments(), taken={spec.name for spec in specs})
-    specs += [_text_spec(name, _titled(name)) for name in dict.fromkeys(text.criterion for text in texts)]
+    specs += [_remarks_spec(name) for name in dict.fromkeys(text.criterion for text in texts)]
+    table = replace(joined([table, RatingTable.from_ratings(texts)]), repeats=_repeats(study.tasks))
+    gold = {
+        name: {item: _numbered(value, numbers.get(name, {})) for item, value in answers.items()}
+        for name, answers in _gold(study.gold).items()
+    }
+    lengths = {
+        criterion.name: lengths_of(control, config, study.tasks)
+        for criterion in criteria
+        if (control := config.control(criterion.control)) is not None and control.marks_regions
+    }
+    groups: dict[str, tuple[str, ...]] = {}
+    for annotator in study.annotators:
+        if annotator.attributes.get("group"):
+            name = annotator.attributes["group"]
+            groups[name] = (*groups.get(name, ()), annotator.id)
+    files = [*judge_files, *([study.gold] if study.gold else [])]
     provenance = Provenance(
         study=study.name,
         title=study.title,
         created_at=created_at,
         versions=versions(),
         simulated=study.simulated,
-        sources=tuple(path.name for path in judge_files),
+        sources=tuple(path.name for path in files),
     )
-    findings = [
+    findings = tuple(
         {"annotator": found.annotator, "item": found.item, "code": found.code, "message": found.message}
         for found in collected.findings()
-    ]
-    table = joined([table, RatingTable.from_ratings(texts)])
-    return analyze(
-        table, specs, provenance=provenance, resampling=resampling, findings=findings, progress=_stages(specs, progress)
     )
+    context = Context(wordings(study.tasks, config.inputs), lengths, gold, groups)
+    return Material(table, tuple(specs), context, provenance, findings)
 
 
 def nothing_collected(study: Study) -> OpsError:
@@ -141,15 +209,40 @@ def _read(paths: Sequence[Path], judges: Sequence[Path], progress: Progress) -> 
     return joined([*tables, *(read_judge_table(path, progress=of(path)) for path in judges)])
 
 
-def _stages(specs: Sequence[CriterionSpec], progress: Progress) -> Callable[[str], None]:
-    done = iter(range(len(specs) + 1))
-    return lambda title: progress("analysis", title, next(done) / max(len(specs), 1))
+def _tasks(path: Path) -> tuple[Task, ...]:
+    file = read_tasks(path, where=path.name)
+    if file.problems:
+        raise StudyError(tuple(file.problems))
+    return file.tasks
+
+
+def _repeats(tasks: Iterable[Task]) -> dict[str, str]:
+    return {task.id: task.repeat_of for task in tasks if task.repeat_of is not None}
+
+
+def _gold(path: Path | None) -> dict[str, dict[str, Value]]:
+    answers: dict[str, dict[str, Value]] = {}
+    for rating in read_gold(path) if path is not None else ():
+        if rating.value is not None:
+            answers.setdefault(rating.criterion, {})[rating.item] = rating.value
+    return answers
+
+
+def _matching(table: RatingTable, name: str, pattern: str) -> tuple[str, ...]:
+    people = table.people().raters_here()
+    raters = tuple(rater for rater in people if fnmatchcase(rater, pattern))
+    if not raters:
+        raise OpsError(
+            f"The group {name} is to be the raters {pattern}, but no human rater's id fits that.",
+            hint=f"Write names with * for any letters. The raters are {', '.join(people[:8])}.",
+            code="unknown-raters",
+        )
+    return raters
 
 
 def _once(table: RatingTable) -> RatingTable:
     """The table with what is there twice counted once; two different values of one rater on one item are an error."""
-    key = (table.judge * len(table.raters) + table.rater.astype(np.int64)) * len(table.items) + table.item
-    key = key * len(table.criteria) + table.criterion
+    key = table.cells()
     _, first, group = np.unique(key, return_index=True, return_inverse=True)
     if len(first) == len(table):
         return table
@@ -182,24 +275,36 @@ def _numbered(value: Value, numbers: Mapping[str, float]) -> Value:
 
 
 def _text_spec(name: str, title: str) -> CriterionSpec:
-    return CriterionSpec(name, ValueKind.TEXT, None, "Free text: shown, not compared.", title)
+    return CriterionSpec(name, ValueKind.TEXT, None, "Free text: compared by wording.", title)
+
+
+def _remarks_spec(name: str) -> CriterionSpec:
+    why = "Remarks in words: shown, not compared."
+    return CriterionSpec(name, ValueKind.TEXT, None, why, _titled(name), compared=False)
 
 
 def _spec(criterion: Criterion, config: LabelConfig, table: RatingTable) -> CriterionSpec:
     title = criterion.title or _titled(criterion.name)
     control = config.control(criterion.control)
-    if control is not None and control.tag.lower() == "textarea":
+    if control is not None and control.tag == "TextArea":
         return _text_spec(criterion.name, title)
+    if control is not None and control.ranks:
+        why = "Rankings: compared by their orders."
+        return CriterionSpec(criterion.name, ValueKind.RANKINGS, None, why, title)
     if control is not None and control.marks_regions:
-        return CriterionSpec(criterion.name, ValueKind.REGIONS, None, "Marked regions: counted, not compared.", title)
+        why = "Marked regions: compared by where they are and by their labels."
+        return CriterionSpec(criterion.name, ValueKind.REGIONS, None, why, title)
     inferred = _inferred(criterion.name, table, level=criterion.level, title=title)
-    if criterion.level is Level.NOMINAL:
-        return replace(inferred, why="Declared nominal in the study.")
-    scale = tuple(sorted(set(criterion.values.values())))
-    if not scale and control is not None and control.tag.lower() == "rating" and control.maximum is not None:
-        scale = tuple(float(star) for star in range(1, int(control.maximum) + 1))
     why = f"Declared {criterion.level.value} in the study. {inferred.warning}".rstrip()
-    return replace(inferred, why=why, scale=scale)
+    scale = tuple(sorted(set(criterion.values.values())))
+    labels: tuple[str, ...] = ()
+    if control is not None and not scale:
+        if control.tag == "Rating" and control.maximum is not None:
+            scale = tuple(float(star) for star in range(1, int(control.maximum) + 1))
+        elif not (control.dynamic or control.multiple):
+            labels = control.labels
+    taxonomy = control is not None and control.tag == "Taxonomy"
+    return replace(inferred, why=why, scale=scale, labels=labels, taxonomy=taxonomy)
 
 
 def _titled(name: str) -> str:

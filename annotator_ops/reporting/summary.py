@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from annotator_ops.models import JSONDict, Outcome, StepResult
 from annotator_ops.reporting.rounding import coefficient, counted, interval, number_of, percent
 
+# So many of the flags are printed.
+_SHOWN = 10
 _MEND = (
     "Correct these values; for a missing one leave the cell empty (NA and null are words like any other). "
     "If they are labels on purpose, declare the level nominal."
@@ -23,15 +26,21 @@ def summarise(command: str, analysis: JSONDict) -> StepResult:
     if analysis["simulated"]:
         head = f"SIMULATED ANNOTATORS: {head}"
     criteria = [*analysis["criteria"], *([analysis["overall"]] if analysis["overall"] else [])]
+    comparisons = [
+        f"{criterion['title']}: {each['sentence']}" for criterion in criteria for each in criterion["comparisons"]
+    ]
     return StepResult(
         command=command,
         outcomes=tuple(_outcome(criterion) for criterion in criteria),
         data=analysis,
-        notes=(head, *analysis["notes"]),
+        notes=(head, *analysis["notes"], *comparisons, *_flags(criteria)),
     )
 
 
 def _outcome(criterion: JSONDict) -> Outcome:
+    verdict = criterion["verdict"]
+    if verdict["code"] == "measured":
+        return Outcome(criterion["title"], "ok", verdict["sentence"])
     alpha = criterion["agreement"]["krippendorff_alpha"]
     warning = criterion["level_warning"]
     if alpha["value"] is None:
@@ -52,4 +61,18 @@ def _outcome(criterion: JSONDict) -> Outcome:
             message += f"; {name} rho {coefficient(rho['value'])} {interval(rho)}".rstrip()
     if warning:
         return Outcome(criterion["title"], "warning", f"{message}. {warning}", "mixed-values", _MEND)
-    return Outcome(criterion["title"], "ok", message)
+    return Outcome(criterion["title"], "ok", message, hint=verdict["sentence"])
+
+
+def _flags(criteria: Sequence[JSONDict]) -> list[str]:
+    """What deserves a look, annotator by annotator."""
+    found = [
+        f"{rater['rater']} on {criterion['title']}: {flag['sentence']}"
+        for criterion in criteria
+        for rater in criterion["raters"]
+        for flag in rater.get("flags", ())
+    ]
+    if not found:
+        return []
+    more = [f"… and {len(found) - _SHOWN:,} more; the report has them all."] if len(found) > _SHOWN else []
+    return ["What deserves a look (a rule and a number each, no verdict on anybody):", *found[:_SHOWN], *more]

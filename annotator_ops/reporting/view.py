@@ -9,45 +9,22 @@ from itertools import pairwise
 from typing import Any
 
 from annotator_ops.models import JSONDict
-from annotator_ops.reporting import rounding
-from annotator_ops.stats.reliability import ValueKind, display
+from annotator_ops.reporting import names, rounding
+from annotator_ops.reporting.figures import Figure, estimate
+from annotator_ops.reporting.what import (
+    CategoryRow,
+    ConfusionRow,
+    ItemRow,
+    categories,
+    confusions,
+    items,
+)
+from annotator_ops.reporting.who import Comparison, RaterRow, comparison, rater_row
+from annotator_ops.stats.values import ValueKind
 
 _WIDEST_MATRIX = 14
 _MOST_FINDINGS = 3
 _MOST_ITEMS = 20
-_REASONS = {
-    "not-rated": "not rated yet",
-    "skipped": "skipped",
-    "empty": "left empty",
-    "draft": "draft only",
-    "invalid": "did not fit the label config",
-    "altered": "task was altered",
-    "refused": "refused",
-    "incomplete": "a criterion missing",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One estimate in words. `value` is "–" where there is none, and `note` then says why."""
-
-    value: str
-    interval: str = ""
-    note: str = ""
-    n: str = ""
-    shade: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RaterRow:
-    """One annotator or judge in a table."""
-
-    name: str
-    n: str
-    mean: str
-    sd: str
-    time: str
-    missing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +36,16 @@ class JudgeRow:
     mean: str
     sd: str
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CoefficientRow:
+    """One coefficient beside alpha: its name, a few words, the estimate and its standard error."""
+
+    name: str
+    remark: str
+    figure: Figure
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +71,10 @@ class Section:
     counts: str
     derived: str
     alpha: Figure
-    standing: str
+    verdict: str
+    sources: tuple[str, ...]
     agreement: Figure
+    coefficients: tuple[CoefficientRow, ...]
     ensemble: Figure | None
     distribution: Mapping[str, Any] | None
     ordered: bool
@@ -94,6 +83,13 @@ class Section:
     pair_columns: tuple[str, ...]
     pairs: tuple[PairRow, ...]
     matrix: tuple[tuple[str, tuple[Figure | None, ...]], ...]
+    comparison: Comparison
+    confusions: tuple[ConfusionRow, ...]
+    category_columns: tuple[str, ...]
+    categories: tuple[CategoryRow, ...]
+    items: tuple[ItemRow, ...]
+    groups: tuple[tuple[str, str, Figure], ...]
+    group_sentences: tuple[str, ...]
     raters: tuple[RaterRow, ...]
     has_times: bool
     has_missing: bool
@@ -154,31 +150,6 @@ def page(analysis: JSONDict) -> Page:
     )
 
 
-def estimate(found: JSONDict | None, *, as_percent: bool = False) -> Figure:
-    """An estimate's JSON as a Figure."""
-    if found is None or found["value"] is None:
-        return Figure("–", note=found["reason"] if found else "")
-    value = rounding.percent(found["value"]) if as_percent else rounding.coefficient(found["value"])
-    bounds = rounding.interval(found)
-    if bounds and as_percent:
-        bounds = f"[{rounding.percent(found['low'])}, {rounding.percent(found['high'])}]"
-    note = "" if bounds else _no_interval(found["method"])
-    shade = rounding.shade(found["value"])
-    return Figure(value, interval=bounds, note=note, n=rounding.count(found["n_items"]), shade=shade)
-
-
-def value_text(value: object) -> str:
-    """A value of the distribution as a person reads it."""
-    if isinstance(value, list):
-        return display(tuple(value))
-    return rounding.number(value) if isinstance(value, (int, float)) else str(value)
-
-
-def _no_interval(method: str) -> str:
-    part = method.rpartition("; ")[2]
-    return part if part.startswith("no interval") else ""
-
-
 def _lead(analysis: JSONDict) -> str:
     data = analysis["data"]
     criteria = [criterion for criterion in analysis["criteria"] if criterion["kind"] != ValueKind.TEXT.value]
@@ -220,6 +191,7 @@ def _section(criterion: JSONDict, number: int) -> Section:
     found = criterion["distribution"]
     columns = _pair_columns(criterion)
     ensemble = criterion["ensemble"]
+    category_columns, category_rows = categories(criterion)
     return Section(
         anchor=f"criterion-{number}",
         title=criterion["title"],
@@ -230,7 +202,9 @@ def _section(criterion: JSONDict, number: int) -> Section:
         counts=_counts(criterion),
         derived=criterion["derived"]["how"] if criterion["derived"] else "",
         alpha=estimate(alpha),
-        standing=rounding.standing(alpha["value"]) if alpha["value"] is not None else "",
+        verdict=criterion["verdict"]["sentence"],
+        sources=tuple(criterion["verdict"]["sources"]),
+        coefficients=_coefficients(criterion),
         agreement=estimate(criterion["agreement"]["percent_agreement"], as_percent=True),
         ensemble=estimate(ensemble["spearman"]) if ensemble else None,
         distribution=found,
@@ -240,13 +214,33 @@ def _section(criterion: JSONDict, number: int) -> Section:
         pair_columns=tuple(title for _, title in columns),
         pairs=tuple(_pair(pair, columns) for pair in criterion["pairs"]),
         matrix=_matrix(criterion),
-        raters=tuple(_rater(rater) for rater in criterion["raters"]),
+        comparison=comparison(criterion),
+        confusions=confusions(criterion),
+        category_columns=category_columns,
+        categories=category_rows,
+        items=items(criterion),
+        groups=tuple(
+            (group["name"], ", ".join(group["raters"]), estimate(group["krippendorff_alpha"]))
+            for group in criterion["groups"]
+        ),
+        group_sentences=tuple(each["sentence"] for each in criterion["comparisons"]),
+        raters=tuple(rater_row(rater) for rater in criterion["raters"]),
         has_times=any(rater["median_seconds"] is not None for rater in criterion["raters"]),
         has_missing=any(rater["missing"] for rater in criterion["raters"]),
         judges=_judges(criterion),
         regions=tuple((label, rounding.count(n)) for label, n in criterion.get("regions", {}).items()),
         texts=tuple((text["rater"], text["item"], text["text"]) for text in criterion.get("texts", [])),
     )
+
+
+def _coefficients(criterion: JSONDict) -> tuple[CoefficientRow, ...]:
+    rows = []
+    for name in names.others(criterion["agreement"]):
+        found = criterion["agreement"][name]
+        error = found["standard_error"]
+        figure = estimate(found)
+        rows.append(CoefficientRow(names.title(name), names.remark(name), figure, f"{error:.3f}" if error else "–"))
+    return tuple(rows)
 
 
 def _counts(criterion: JSONDict) -> str:
@@ -259,7 +253,7 @@ def _counts(criterion: JSONDict) -> str:
 def bins(distribution: Mapping[str, Any]) -> list[str]:
     """What each bar of a distribution stands for."""
     if distribution["kind"] == "values":
-        return [value_text(value) for value in distribution["values"]]
+        return [rounding.value_text(value) for value in distribution["values"]]
     edges = distribution["edges"]
     return [f"{rounding.number(low)} – {rounding.number(high)}" for low, high in pairwise(edges)]
 
@@ -297,27 +291,10 @@ def _matrix(criterion: JSONDict) -> tuple[tuple[str, tuple[Figure | None, ...]],
     return tuple((row, tuple(found.get((row, other)) or found.get((other, row)) for other in raters)) for row in raters)
 
 
-def _rater(rater: JSONDict) -> RaterRow:
-    return RaterRow(
-        name=rater["rater"],
-        n=rounding.count(rater["n"]),
-        mean=rounding.mean(rater["mean"]) if rater["mean"] is not None else "–",
-        sd=rounding.mean(rater["sd"]) if rater["sd"] is not None else "–",
-        time=rounding.seconds(rater["median_seconds"]) if rater["median_seconds"] is not None else "–",
-        missing=", ".join(f"{rounding.count(n)} {reason_text(reason)}" for reason, n in rater["missing"].items())
-        or "–",
-    )
-
-
-def reason_text(code: str) -> str:
-    """The reason of a missing value in words."""
-    return _REASONS.get(code, code.replace("-", " "))
-
-
 def _judges(criterion: JSONDict) -> tuple[JudgeRow, ...]:
     rows = []
     for judge in criterion["judges"]:
-        row = _rater(judge)
+        row = rater_row(judge)
         rows.append(JudgeRow(row.name, estimate(judge["spearman"]), row.mean, row.sd))
     ensemble = criterion["ensemble"]
     if ensemble and len(rows) > 1:
@@ -335,7 +312,9 @@ def _missing(criteria: list[JSONDict]) -> tuple[tuple[str, str, str], ...]:
         for rater in criterion["raters"]:
             for reason, n in rater["missing"].items():
                 found.setdefault((rater["rater"], reason), {})[criterion["title"]] = n
-    return tuple((rater, reason_text(reason), _where(n, len(criteria))) for (rater, reason), n in found.items())
+    return tuple(
+        (rater, rounding.reason_text(reason), _where(n, len(criteria))) for (rater, reason), n in found.items()
+    )
 
 
 def _where(by_criterion: Mapping[str, int], n_criteria: int) -> str:
@@ -358,7 +337,7 @@ def _findings(findings: Sequence[JSONDict]) -> tuple[tuple[str, str], ...]:
         items = [finding["item"] for finding in group if finding["item"] is not None]
         named = ", ".join(items[:_MOST_ITEMS])
         more = f" and {rounding.count(len(items) - _MOST_ITEMS)} more" if len(items) > _MOST_ITEMS else ""
-        rows.append((annotator, f"{rounding.count(len(group))} times “{reason_text(code)}”: {named}{more}"))
+        rows.append((annotator, f"{rounding.count(len(group))} times “{rounding.reason_text(code)}”: {named}{more}"))
     return tuple(rows)
 
 

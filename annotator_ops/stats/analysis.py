@@ -10,6 +10,7 @@ import numpy as np
 
 from annotator_ops.measures import Rating
 from annotator_ops.models import JSONDict
+from annotator_ops.stats.context import Context
 from annotator_ops.stats.criterion import criterion_entry
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec
@@ -71,6 +72,7 @@ def analyze(
     specs: Sequence[CriterionSpec],
     *,
     provenance: Provenance,
+    context: Context | None = None,
     resampling: Resampling | None = None,
     findings: Sequence[JSONDict] = (),
     progress: Callable[[str], None] = lambda _: None,
@@ -80,18 +82,18 @@ def analyze(
     Ratings of a criterion without a spec are not analysed; a note says so. Nothing is rounded. The order of the ratings
     does not matter. `progress` is told the title of each criterion before it is computed.
     """
-    resampling = resampling or Resampling()
+    resampling, context = resampling or Resampling(), context or Context()
     given = ratings if isinstance(ratings, RatingTable) else RatingTable.from_ratings(ratings)
     table = given.canonical()
     entries = []
     for spec in specs:
         progress(spec.title or spec.name)
-        entries.append(criterion_entry(table.of(spec.name), spec, resampling))
+        entries.append(criterion_entry(table.of(spec.name), spec, resampling, context))
     notes = [f"{spec.title or spec.name}: {spec.why}" for spec in specs]
     unknown = sorted({table.criteria[code] for code in np.unique(table.criterion)} - {spec.name for spec in specs})
     if unknown:
         notes.append(f"Not analysed, because no criterion has this name: {', '.join(unknown)}.")
-    overall, overall_note = overall_of(table, specs, resampling)
+    overall, overall_note = overall_of(table, specs, resampling, context)
     if overall_note:
         notes.append(overall_note)
     return Analysis(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from annotator_ops.measures import Estimate, Reason
-from annotator_ops.stats.intervals import Resampling, bootstrap, collapse, percentile_interval
+from annotator_ops.stats.intervals import Resampling, Statistic, collapse, interval_of
 from annotator_ops.stats.reliability import FloatArray, IntArray
 
 _LEAST_ITEMS = 3
@@ -18,7 +19,7 @@ def spearman(x: FloatArray, y: FloatArray, *, n_raters: int = 0, resampling: Res
     """Spearman's rank correlation (Spearman 1904): Pearson's r of the mid-ranks.
 
     `x` and `y` have shape items; items where either is NaN do not count. With `resampling` the items are drawn anew and
-    ranked anew in every resample.
+    ranked anew in every resample; see `interval_of`. The standard error is the linearized one, over items.
     """
     both = ~(np.isnan(x) | np.isnan(y))
     n = int(both.sum())
@@ -30,22 +31,50 @@ def spearman(x: FloatArray, y: FloatArray, *, n_raters: int = 0, resampling: Res
     if (patterns.max(axis=0) == 0).any():
         sentence = "One of the two scores is the same for every item, so there is no order to compare."
         return Estimate(value=None, reason=Reason("constant", sentence), n_items=n, n_raters=n_raters)
-
-    def statistic(weights: FloatArray) -> FloatArray:
-        return _weighted_spearman(patterns, weights)
-
-    value = float(statistic(multiplicity[None, :].astype(np.float64))[0])
-    found = Estimate(value=value, method=_NAME, n_items=n, n_raters=n_raters)
+    statistic = _statistic(patterns, multiplicity)
+    error = statistic.standard_error
+    found = Estimate(value=statistic.value, method=_NAME, standard_error=error, n_items=n, n_raters=n_raters)
     if resampling is None:
         return found
-    interval = percentile_interval(bootstrap(statistic, multiplicity, resampling), units=n, resampling=resampling)
+    interval = interval_of(statistic, resampling=resampling)
     return replace(
         found,
         low=interval.low,
         high=interval.high,
         confidence=interval.confidence,
         method=f"{_NAME}; {interval.method}",
+        seed=interval.seed,
     )
+
+
+def _statistic(patterns: IntArray, multiplicity: IntArray) -> Statistic:
+    """Rho of patterns (patterns × 2) that so many items have, and its influences: the derivative by weights."""
+    weights = multiplicity.astype(np.float64)
+    value = float(_weighted_spearman(patterns, weights[None, :])[0])
+    first, second = (_centred_ranks(patterns[:, column], weights[None, :])[0] for column in (0, 1))
+    variances = float(weights @ first**2), float(weights @ second**2)
+    # An item more counts with its own ranks and moves those of all others.
+    products = first * second + _moved(patterns[:, 0], weights * second) + _moved(patterns[:, 1], weights * first)
+    squares = [
+        (ranks**2 + 2 * _moved(patterns[:, column], weights * ranks)) / variance
+        for column, ranks, variance in ((0, first, variances[0]), (1, second, variances[1]))
+    ]
+    change = products / math.sqrt(variances[0] * variances[1]) - value / 2 * (squares[0] + squares[1])
+    influence = weights.sum() * change
+
+    def of_weights(drawn: FloatArray) -> FloatArray:
+        return _weighted_spearman(patterns, drawn)
+
+    return Statistic(value, of_weights, multiplicity, influence, greatest=1.0)
+
+
+def _moved(codes: IntArray, by_rank: FloatArray) -> FloatArray:
+    """What an item more of each code changes through the mid-ranks of all, where they change it by `by_rank` each."""
+    totals = np.bincount(codes, weights=by_rank)
+    whole = totals.sum()
+    above: FloatArray = whole - np.cumsum(totals) + totals / 2 - whole / 2
+    moved: FloatArray = above[codes]
+    return moved
 
 
 def _codes(values: FloatArray) -> IntArray:

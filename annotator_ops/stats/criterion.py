@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
-from annotator_ops.measures import Estimate, Reason
-from annotator_ops.models import JSONDict
+from annotator_ops.measures import Estimate, Reason, Value
+from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats import describe
-from annotator_ops.stats.agreement.alpha import krippendorff_alpha
-from annotator_ops.stats.agreement.chance import percent_agreement
+from annotator_ops.stats.agreement.light import fleiss_kappa_per_category
 from annotator_ops.stats.agreement.pairs import pairwise
+from annotator_ops.stats.categories import category_agreement
+from annotator_ops.stats.coefficients import coefficients
+from annotator_ops.stats.context import Context
+from annotator_ops.stats.groups import group_entries
 from annotator_ops.stats.intervals import Resampling
+from annotator_ops.stats.items import item_disagreement
 from annotator_ops.stats.judging import judge_entries
 from annotator_ops.stats.levels import CriterionSpec
-from annotator_ops.stats.reliability import reliability_data
+from annotator_ops.stats.people import Observed, people_entries
+from annotator_ops.stats.reliability import ReliabilityData, reliability_data
+from annotator_ops.stats.structured import Agreement, ranking_agreement, region_agreement, set_agreement, text_agreement
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import ValueKind, as_label_set
 
+# So many of the most disagreed items are listed; all are in the table that `ops consensus` writes.
+_MOST_ITEMS = 200
+_MOST_CONFUSIONS = 20
+# More cells of raters × items than this are not held in memory: no rater then has a row of their own.
+_MOST_CELLS = 40_000_000
+# With more annotators than this there are thousands of pairs, and nobody reads them.
+_MOST_PAIRED = 60
+# Each answer to an item is compared with each other one, which takes milliseconds an item.
+_MOST_ANSWERS = 50_000
+_STRUCTURED = (ValueKind.REGIONS, ValueKind.TEXT, ValueKind.RANKINGS)
 
-def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampling) -> JSONDict:
-    """The entry of one criterion in an analysis, from all ratings on it."""
+
+def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampling, context: Context) -> JSONDict:
+    """The entry of one criterion in an analysis, from all ratings on it.
+
+    Items that repeat another count for the consistency of annotators only.
+    """
     if spec.kind is ValueKind.LABEL_SETS:
-        # Where there are sets, a single label is a set of one.
-        table = table.with_values(lambda _, value: as_label_set(value if isinstance(value, tuple) else (value,)))
-    humans, judges = table.people(), table.models()
+        # Once for all below, so that what is shown are sets, too.
+        table = table.with_values(lambda _, value: _as_set(value))
+    first = table.where(table.is_original)
+    humans, judges = first.people(), first.models()
     summaries = describe.rater_summaries(humans)
     rated = humans.where(humans.rated)
     entry: JSONDict = {
@@ -41,8 +66,14 @@ def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampl
         "judges_distribution": None,
         "missing": describe.missing_by_reason(summaries),
         "agreement": {},
+        "by_label": {},
+        "categories": [],
+        "confusions": [],
         "pairs": [],
         "raters": [summary.as_json() for summary in summaries],
+        "items": [],
+        "groups": [],
+        "comparisons": [],
         "judges": [],
         "ensemble": None,
         "derived": None,
@@ -55,25 +86,148 @@ def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampl
         found, from_judges = (describe.distribution(own, scale=spec.scale) for own in (humans, judges))
         entry["distribution"] = found.as_json() if found else None
         entry["judges_distribution"] = from_judges.as_json() if from_judges else None
-    entry["agreement"], entry["pairs"] = _agreement(humans, spec, resampling)
+    if spec.kind in _STRUCTURED or spec.level is None:
+        _add_structured(entry, humans, spec, resampling, context)
+    else:
+        _add_agreement(entry, table.people(), spec, resampling, context)
     entry["judges"], entry["ensemble"] = judge_entries(humans, judges, level=spec.level, resampling=resampling)
     return entry
 
 
-def _agreement(humans: RatingTable, spec: CriterionSpec, resampling: Resampling) -> tuple[JSONDict, list[JSONDict]]:
+def criterion_data(people: RatingTable, spec: CriterionSpec) -> ReliabilityData | Reason:
+    """The reliability data of people's ratings on one criterion, its domain what was declared; or why there are none.
+
+    Where somebody's answer is outside the declared categories, what was used is the domain.
+    """
     if spec.level is None:
-        what = "Free text" if spec.kind is ValueKind.TEXT else "Marked regions"
-        reason: Reason | None = Reason("not-comparable", f"{what} cannot be compared by these coefficients.")
-        data = None
+        return Reason("not-comparable", f"The values are {spec.kind.value}, which have no level of measurement.")
+    if spec.kind is ValueKind.LABEL_SETS:
+        people = people.with_values(lambda _, value: _as_set(value))
+    declared: Sequence[Any] = spec.scale or spec.labels
+    domain = declared if set(people.values_here()) <= set(declared) else ()
+    return reliability_data(people, level=spec.level, domain=domain)
+
+
+def _as_set(value: Value) -> Value:
+    """Where there are sets, a single label is a set of one."""
+    return as_label_set(value if isinstance(value, tuple) else (value,))
+
+
+def _add_structured(
+    entry: JSONDict, humans: RatingTable, spec: CriterionSpec, resampling: Resampling, context: Context
+) -> None:
+    """Agreement on regions, texts and rankings."""
+    n_answers = int(humans.rated.sum())
+    if not spec.compared or n_answers > _MOST_ANSWERS:
+        why = f"{n_answers:,} answers are too many to compare each with each; up to {_MOST_ANSWERS:,} are."
+        reason = Reason("too-many-answers", why) if spec.compared else Reason("not-compared", "Remarks are shown only.")
+        found = Agreement({})
     else:
-        built = reliability_data(humans, level=spec.level)
-        reason, data = (built, None) if isinstance(built, Reason) else (None, built)
-    if data is None:
-        n_items, n_raters = len(np.unique(humans.item)), len(np.unique(humans.rater))
-        nothing = Estimate(value=None, reason=reason, n_items=n_items, n_raters=n_raters).as_json()
-        return {"krippendorff_alpha": nothing, "percent_agreement": nothing}, []
-    agreement = {
-        "krippendorff_alpha": krippendorff_alpha(data, resampling=resampling).as_json(),
-        "percent_agreement": percent_agreement(data).as_json(),
+        what = {ValueKind.TEXT: "Free text", ValueKind.RANKINGS: "Rankings"}.get(spec.kind, "Marked regions")
+        reason = Reason("not-comparable", f"{what} cannot be compared by this coefficient.")
+        found = _structured(humans, spec, resampling, context)
+    nothing = Estimate(value=None, reason=reason, n_items=entry["n_items"], n_raters=entry["n_raters"]).as_json()
+    entry["agreement"] = {"krippendorff_alpha": nothing, "percent_agreement": nothing}
+    _add_found(entry, found)
+    _add_items(entry, list(found.disagreement.items())[:_MOST_ITEMS], humans, context)
+
+
+def _structured(humans: RatingTable, spec: CriterionSpec, resampling: Resampling, context: Context) -> Agreement:
+    ratings = humans.ratings()
+    if spec.kind is ValueKind.REGIONS:
+        return region_agreement(ratings, resampling=resampling, lengths=context.lengths.get(spec.name))
+    if spec.kind is ValueKind.RANKINGS:
+        return ranking_agreement(ratings, resampling=resampling)
+    return text_agreement(ratings, resampling=resampling)
+
+
+def _add_found(entry: JSONDict, found: Agreement) -> None:
+    plain = found.as_json()
+    entry["agreement"] |= plain["agreement"]
+    entry["by_label"] = plain["by_label"]
+
+
+def _add_agreement(
+    entry: JSONDict, people: RatingTable, spec: CriterionSpec, resampling: Resampling, context: Context
+) -> None:
+    """Agreement on values: coefficients, pairs, who, what, groups."""
+    first = people.where(people.is_original)
+    wide = len(np.unique(first.rater)) * len(np.unique(first.item)) > _MOST_CELLS
+    data = criterion_data(first.anonymous() if wide else first, spec)
+    if isinstance(data, Reason):
+        nothing = Estimate(
+            value=None, reason=data, n_items=len(np.unique(first.item)), n_raters=len(np.unique(first.rater))
+        ).as_json()
+        entry["agreement"] = {"krippendorff_alpha": nothing, "percent_agreement": nothing}
+        return
+    found = coefficients(data, kind=spec.kind, resampling=resampling)
+    n_raters = len(np.unique(first.rater))
+    entry["agreement"] = {
+        name: replace(estimate, n_raters=n_raters if wide else estimate.n_raters).as_json()
+        for name, estimate in found.items()
     }
-    return agreement, [pair.as_json() for pair in pairwise(data)]
+    if spec.kind is ValueKind.LABEL_SETS:
+        _add_found(entry, set_agreement(data, resampling=resampling, taxonomy=spec.taxonomy))
+    _add_categories(entry, data)
+    ranked = item_disagreement(data)
+    if not isinstance(ranked, Reason):
+        top = ranked.ranking(most=_MOST_ITEMS)
+        values = [(data.units[position], float(ranked.disagreement[position])) for position in top]
+        _add_items(entry, values, first, context)
+    if wide:
+        return
+    if data.domain and len(data.raters) <= _MOST_PAIRED:
+        entry["pairs"] = [pair.as_json() for pair in pairwise(data)]
+    everything = criterion_data(people, spec)
+    gold = context.gold.get(spec.name, {})
+    if spec.kind is ValueKind.LABEL_SETS:
+        gold = {item: _as_set(value) for item, value in gold.items()}
+    if not isinstance(everything, Reason):
+        known = people_entries(Observed(people, data, everything, gold))
+        for rater in entry["raters"]:
+            rater |= known.get(rater["rater"], {})
+    entry["groups"], entry["comparisons"] = group_entries(data, context.groups, resampling)
+
+
+def _add_categories(entry: JSONDict, data: ReliabilityData) -> None:
+    found = category_agreement(data)
+    if isinstance(found, Reason):
+        return
+    kappas = fleiss_kappa_per_category(data) if data.level is Level.NOMINAL else {}
+    entry["categories"] = [
+        {
+            "category": _plain(category),
+            "specific_agreement": estimate.as_json(),
+            "fleiss_kappa": kappas[category].as_json() if kappas else None,
+        }
+        for category, estimate in zip(found.domain, found.specific, strict=True)
+    ]
+    entry["confusions"] = [
+        {
+            "categories": [_plain(each.first), _plain(each.second)],
+            "share": each.share_of_disagreement,
+            "ratio_to_chance": each.ratio_to_chance,
+            "coincidences": each.coincidences,
+        }
+        for each in found.confusions[:_MOST_CONFUSIONS]
+    ]
+
+
+def _add_items(entry: JSONDict, ranked: Sequence[tuple[str, float]], table: RatingTable, context: Context) -> None:
+    """The most disagreed items with what everybody said of them; items without any disagreement are not listed."""
+    listed = {item: value for item, value in ranked if value > 0}
+    places = {item: place for place, item in enumerate(table.items)}
+    wanted = np.zeros(len(table.items) + 1, dtype=np.bool_)
+    wanted[[places[item] for item in listed]] = True
+    answers: dict[str, dict[str, Any]] = {item: {} for item in listed}
+    rows = table.where(wanted[table.item] & table.rated)
+    for rating in rows.ratings():
+        answers[rating.item][rating.rater] = _plain(rating.value)
+    entry["items"] = [
+        {"item": item, "disagreement": value, "text": context.texts.get(item), "answers": answers[item]}
+        for item, value in listed.items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

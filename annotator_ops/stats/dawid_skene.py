@@ -9,7 +9,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from annotator_ops.measures import Reason
-from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
 # A rater's confusion has classes² − classes free numbers; more classes than this and no study feeds them.
 MOST_CLASSES = 20
@@ -56,7 +57,7 @@ def dawid_skene(
     n_classes: int,
     n_raters: int | None = None,
     n_items: int | None = None,
-    tolerance: float = 1e-10,
+    tolerance: float = 1e-9,
     max_iterations: int = 1000,
 ) -> DawidSkene:
     """Maximum likelihood by EM (Dawid and Skene 1979, Applied Statistics 28(1), equations 2.3 to 2.5), as published.
@@ -86,7 +87,7 @@ def dawid_skene(
     return _fit(counts, rated, n_items, n_classes, tolerance=tolerance, max_iterations=max_iterations)
 
 
-def fit_model(data: ReliabilityData, *, tolerance: float = 1e-10) -> DawidSkene | Reason:
+def fit_model(data: ReliabilityData, *, tolerance: float = 1e-9) -> DawidSkene | Reason:
     """The model of reliability data, or why it does not fit them: items and raters as in `data`, classes its domain."""
     rated = data.codes != MISSING
     active = int(rated.any(axis=1).sum())
@@ -155,7 +156,10 @@ def _expect(counts: sparse.csr_array, marginals: FloatArray, confusion: FloatArr
         # A class that never came to a rater (NaN) has posterior 0 on all of that rater's items, and keeps it.
         logs = np.log(np.nan_to_num(confusion)).transpose(0, 2, 1).reshape(-1, classes)
         joint = np.asarray(counts @ logs) + np.log(marginals)
-    peak = joint.max(axis=1, keepdims=True)
-    scaled = np.exp(joint - peak)
-    total = scaled.sum(axis=1, keepdims=True)
-    return scaled / total, float((np.log(total) + peak).sum())
+    # Column by column: reducing rows of a few numbers each takes many times as long.
+    peak = np.maximum.reduce(list(joint.T))
+    joint -= peak[:, None]
+    scaled = np.exp(joint, out=joint)
+    total = np.add.reduce(list(scaled.T))
+    scaled /= total[:, None]
+    return scaled, float((np.log(total) + peak).sum())

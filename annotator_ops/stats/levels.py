@@ -22,7 +22,9 @@ _NAMED = 3
 class CriterionSpec:
     """How one criterion is analysed. `level` is None where no coefficient fits; `why` says who chose it and why.
 
-    `scale` are the declared numbers of an ordinal scale, in ascending order, or empty. `warning` says which values are
+    `scale` are the declared numbers of an ordinal scale, in ascending order, or empty; `labels` the labels that can be
+    chosen, or empty; `taxonomy` where they are paths. `compared` is False for
+    remarks, which are only shown. `warning` says which values are
     no numbers where most are: a typo, or a word for a missing value; `why` has it, too.
     """
 
@@ -33,6 +35,9 @@ class CriterionSpec:
     title: str = ""
     scale: tuple[float, ...] = ()
     warning: str = ""
+    labels: tuple[str, ...] = ()
+    taxonomy: bool = False
+    compared: bool = True
 
 
 def infer(
@@ -62,7 +67,7 @@ def infer(
     if level is None and kind is ValueKind.LABELS and _reads_like_text(given):
         kind = ValueKind.TEXT
     if kind in (ValueKind.REGIONS, ValueKind.TEXT):
-        return CriterionSpec(name, kind, None, f"The values are {_PLURAL[kind]}: counted, not compared.", title)
+        return CriterionSpec(name, kind, None, f"The values are {_PLURAL[kind]}, compared {_COMPARED[kind]}.", title)
     if level is not None:
         why = f"Declared {level.value}. {warning}".rstrip()
         return CriterionSpec(name, kind, level, why, title, warning=warning)
@@ -87,8 +92,12 @@ _PLURAL = {
     ValueKind.LABELS: "labels",
     ValueKind.LABEL_SETS: "sets of labels",
     ValueKind.REGIONS: "marked regions",
+    ValueKind.RANKINGS: "rankings",
     ValueKind.TEXT: "free text",
 }
+
+
+_COMPARED = {ValueKind.REGIONS: "by where they are and by their labels", ValueKind.TEXT: "by their wording"}
 
 
 def _no_numbers(given: Sequence[tuple[Value, int]], places: Sequence[tuple[Value, str]]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from annotator_ops.models import JSONDict, Level
+from annotator_ops.stats.context import Context
 from annotator_ops.stats.criterion import criterion_entry
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec
@@ -19,7 +20,7 @@ _COUNT = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
 
 def overall_of(
-    table: RatingTable, specs: Sequence[CriterionSpec], resampling: Resampling
+    table: RatingTable, specs: Sequence[CriterionSpec], resampling: Resampling, context: Context
 ) -> tuple[JSONDict | None, str | None]:
     """The entry of the mean over the numeric criteria where they are on one scale, or a note why there is none."""
     numeric = [spec for spec in specs if spec.kind is ValueKind.NUMBERS and spec.level not in _NO_MEAN]
@@ -35,7 +36,7 @@ def overall_of(
     title = f"Mean of the {_COUNT.get(len(names), str(len(names)))} criteria"
     how = "per rater and item the mean over the criteria; an item that lacks one of them has no mean"
     spec = CriterionSpec(OVERALL, ValueKind.NUMBERS, numeric[0].level, f"Derived: {how}.", title)
-    entry = criterion_entry(_means(table, names), spec, resampling)
+    entry = criterion_entry(_means(table, names), spec, resampling, context)
     entry["derived"] = {"from": names, "how": how}
     return entry, None
 

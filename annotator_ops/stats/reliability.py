@@ -193,3 +193,15 @@ def rated_twice(rater: str, item: str) -> Reason:
 
 def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
+
+
+def aligned(table: RatingTable, column: FloatArray) -> FloatArray:
+    """A column of the table as raters × units, in the order of `reliability_data` of the same table; NaN elsewhere.
+
+    Where a rater has several rows on an item, the last counts.
+    """
+    raters, rater = np.unique(table.rater, return_inverse=True)
+    units, unit = np.unique(table.item, return_inverse=True)
+    matrix = np.full((len(raters), len(units)), np.nan)
+    matrix[rater, unit] = column
+    return matrix

@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from math import isnan
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from annotator_ops.measures import Rating, Value
-from annotator_ops.stats.values import MISSING, BoolArray, FloatArray, natural_key
+from annotator_ops.stats.values import MISSING, BoolArray, FloatArray
+from annotator_ops.stats.vocabulary import (
+    CodeArray,
+    combined,
+    encode,
+    natural_order,
+    reordered,
+    repeat_faults,
+    used,
+    value_key,
+    value_order,
+    value_text,
+)
 
-CodeArray = npt.NDArray[np.int32]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC) - _EPOCH
+_VOCABULARIES = {
+    "rater": "raters",
+    "item": "items",
+    "criterion": "criteria",
+    "value": "values",
+    "reason": "reasons",
+    "source": "sources",
+}
+_COLUMNS = (*_VOCABULARIES, "judge", "seconds", "moments")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +47,11 @@ class RatingTable:
 
     `raters`, `items` and `criteria` list each id once; raters and items in natural order, criteria in order of first
     appearance. `values` lists what was said; two entries are different values, except for marked regions, which are not
-    compared. `judge` is True where a model rated. `seconds` (spent on the task) and `moments` (seconds since 1970, UTC)
-    are NaN where unknown. All columns have the length of the table.
+    compared. `judge` is True where a model rated. `seconds` (spent on the task) and `moments` (seconds since 1970, UTC;
+    exact to the microsecond up to the year 2242) are NaN where unknown. All columns have the length of the table.
+
+    `repeats` names, for an item that is the same task given a second time, the item that it was first; the first need
+    not be in the table.
     """
 
     raters: tuple[str, ...]
@@ -44,57 +69,81 @@ class RatingTable:
     judge: BoolArray
     seconds: FloatArray
     moments: FloatArray
+    repeats: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rater)
 
     @classmethod
-    def from_ratings(cls, ratings: Iterable[Rating]) -> RatingTable:
-        """The same records as columns, in their order."""
+    def from_ratings(cls, ratings: Iterable[Rating], *, repeats: Mapping[str, str] | None = None) -> RatingTable:
+        """The same records as columns, in their order. Raises ValueError for repeats that contradict each other."""
         rows = list(ratings)
-        raters, rater = encode([row.rater for row in rows])
-        items, item = encode([row.item for row in rows])
-        criteria, criterion = encode([row.criterion for row in rows])
-        values, value = encode([row.value for row in rows], key=value_key)
-        reasons, reason = encode([row.reason for row in rows])
-        sources, source = encode([row.source for row in rows])
+        coded = {
+            name: encode([getattr(row, name) for row in rows], key=value_key if name == "value" else None)
+            for name in _VOCABULARIES
+        }
         seconds = [np.nan if row.seconds is None else row.seconds for row in rows]
         moments = [np.nan if row.created_at is None else moment(row.created_at) for row in rows]
-        return cls(
-            raters, items, criteria, values, reasons, sources,
-            rater, item, criterion, value, reason, source,
-            np.array([row.kind == "judge" for row in rows], dtype=np.bool_),
-            np.array(seconds, dtype=np.float64),
-            np.array(moments, dtype=np.float64),
-        ).in_order()  # fmt: skip
+        return cls.from_columns(
+            coded,
+            judge=np.array([row.kind == "judge" for row in rows], dtype=np.bool_),
+            seconds=np.array(seconds, dtype=np.float64),
+            moments=np.array(moments, dtype=np.float64),
+            repeats=(repeats or {}).items(),
+        )
+
+    @classmethod
+    def from_columns(
+        cls,
+        coded: Mapping[str, tuple[tuple[Any, ...], CodeArray]],
+        *,
+        judge: BoolArray,
+        seconds: FloatArray,
+        moments: FloatArray,
+        repeats: Iterable[tuple[str, str]] = (),
+    ) -> RatingTable:
+        """A table of columns that are numbers already; `coded` has vocabulary and codes (int32) by the singular name.
+
+        Raises ValueError for repeats that contradict each other.
+        """
+        vocabularies: dict[str, Any] = {_VOCABULARIES[name]: vocabulary for name, (vocabulary, _) in coded.items()}
+        codes: dict[str, Any] = {name: each for name, (_, each) in coded.items()}
+        others: dict[str, Any] = {"judge": judge, "seconds": seconds, "moments": moments}
+        return cls(**vocabularies, **codes, **others, repeats=_checked(repeats)).in_order()
 
     def in_order(self) -> RatingTable:
         """The table with raters and items listed in natural order; the rows stay where they are."""
-        raters, rater = _reordered(self.raters, self.rater)
-        items, item = _reordered(self.items, self.item)
+        raters, rater = reordered(self.raters, self.rater, natural_order(self.raters))
+        items, item = reordered(self.items, self.item, natural_order(self.items))
         return replace(self, raters=raters, items=items, rater=rater, item=item)
 
     def ratings(self) -> list[Rating]:
-        """The rows as records."""
-        return [
-            Rating(
-                rater=self.raters[self.rater[row]],
-                kind="judge" if self.judge[row] else "human",
-                item=self.items[self.item[row]],
-                criterion=self.criteria[self.criterion[row]],
-                value=None if self.value[row] == MISSING else self.values[self.value[row]],
-                reason=None if self.reason[row] == MISSING else self.reasons[self.reason[row]],
-                created_at=_time(self.moments[row]),
-                seconds=None if np.isnan(self.seconds[row]) else float(self.seconds[row]),
-                source="" if self.source[row] == MISSING else self.sources[self.source[row]],
+        """The rows as records, times in UTC."""
+
+        def column(name: str) -> list[Any]:
+            listed = [*getattr(self, _VOCABULARIES[name]), None]  # MISSING, which is −1, is its last
+            return list(map(listed.__getitem__, getattr(self, name).tolist()))
+
+        moments, when = np.unique(self.moments, return_inverse=True)
+        times = [_time(each) for each in moments.tolist()]
+        return list(
+            map(
+                Rating,
+                column("rater"),
+                ("judge" if judge else "human" for judge in self.judge.tolist()),
+                column("item"),
+                column("criterion"),
+                column("value"),
+                column("reason"),
+                map(times.__getitem__, when.ravel().tolist()),
+                (None if isnan(seconds) else seconds for seconds in self.seconds.tolist()),
+                (source or "" for source in column("source")),
             )
-            for row in range(len(self))
-        ]
+        )
 
     def where(self, rows: BoolArray | npt.NDArray[np.intp]) -> RatingTable:
-        """The rows that a mask or an array of positions selects; the vocabularies stay as they are."""
-        columns = ("rater", "item", "criterion", "value", "reason", "source", "judge", "seconds", "moments")
-        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+        """The rows that a mask or an array of positions selects; the vocabularies and repeats stay as they are."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     def of(self, criterion: str) -> RatingTable:
         """The rows on one criterion."""
@@ -116,132 +165,159 @@ class RatingTable:
         rated: BoolArray = self.value != MISSING
         return rated
 
+    def cells(self) -> npt.NDArray[np.int64]:
+        """One number a row, the same where kind, rater, item and criterion are the same; shape rows."""
+        return combined(
+            (self.judge, 2),
+            (self.rater, len(self.raters)),
+            (self.item, len(self.items)),
+            (self.criterion, len(self.criteria)),
+        )
+
+    @property
+    def is_original(self) -> BoolArray:
+        """Which rows are on items that repeat no other; shape rows."""
+        original = np.array([item not in self.repeats for item in self.items] + [True], dtype=np.bool_)
+        return original[self.item]
+
+    def anonymous(self) -> RatingTable:
+        """The rated rows with each item's first, second, … rating in place of who gave it.
+
+        For coefficients that do not ask who rated, where raters × items would be more than fits into memory.
+        """
+        rows = self.where(self.rated)
+        order = np.argsort(rows.item, kind="stable")
+        starts = np.flatnonzero(np.diff(rows.item[order], prepend=-1))
+        place = np.empty(len(rows), dtype=np.int32)
+        sizes = np.diff(np.append(starts, len(rows)))
+        place[order] = np.arange(len(rows)) - np.repeat(starts, sizes)
+        names = tuple(f"rating {number + 1}" for number in range(int(sizes.max(initial=0))))
+        return replace(rows, raters=names, rater=place)
+
     def raters_here(self) -> tuple[str, ...]:
         """Who has a row in it, in natural order."""
-        return tuple(self.raters[code] for code in np.unique(self.rater))
+        return tuple(self.raters[code] for code in used(self.raters, self.rater))
 
     def values_here(self) -> tuple[Value, ...]:
         """What was said in it, each once, in the order of the vocabulary."""
-        return tuple(self.values[code] for code in np.unique(self.value[self.rated]))
+        return tuple(self.values[code] for code in used(self.values, self.value))
 
     def with_values(self, change: Callable[[str, Value], Value]) -> RatingTable:
         """The table with each value replaced by `change(criterion, value)`, which is asked once for each such pair."""
-        pairs, row = np.unique(self.criterion.astype(np.int64) * (len(self.values) + 1) + self.value + 1,
-                               return_inverse=True)  # fmt: skip
+        n_codes = len(self.values) + 1
+        key = combined((self.criterion, len(self.criteria)), (self.value + 1, n_codes))
+        pairs, row = np.unique(key, return_inverse=True)
         changed: list[Value | None] = []
         for pair in pairs.tolist():
-            criterion, code = divmod(pair, len(self.values) + 1)
+            criterion, code = divmod(pair, n_codes)
             changed.append(None if code == 0 else change(self.criteria[criterion], self.values[code - 1]))
         values, codes = encode(changed, key=value_key)
         return replace(self, values=values, value=codes[row.ravel()])
 
     def canonical(self) -> RatingTable:
-        """The rows sorted by criterion, kind, rater, item and value, so that the order of the input changes nothing."""
-        by_name = {name: position for position, name in enumerate(sorted(self.criteria))}
-        criterion = np.array([by_name[name] for name in self.criteria], dtype=np.int64)[self.criterion]
-        names = [repr(value) for value in self.values]
-        said = (
-            np.append(np.unique(np.array(names, dtype=object), return_inverse=True)[1], -1) if names else np.array([-1])
+        """The rows and vocabularies sorted, so that the order of the input changes nothing.
+
+        Rows by criterion, kind, rater, item and value, then by all else; raters and items in natural order, criteria,
+        reasons and sources by name, values by size and then by name.
+        """
+        criteria, criterion = reordered(self.criteria, self.criterion, _by_name(self.criteria))
+        values, value = reordered(self.values, self.value, value_order(self.values))
+        reasons, reason = reordered(self.reasons, self.reason, _by_name(self.reasons))
+        sources, source = reordered(self.sources, self.source, _by_name(self.sources))
+        table = replace(
+            self,
+            criteria=criteria, values=values, reasons=reasons, sources=sources,
+            criterion=criterion, value=value, reason=reason, source=source,
+        )  # fmt: skip
+        key = combined(
+            (criterion, len(criteria)),
+            (self.judge, 2),
+            (self.rater, len(self.raters)),
+            (self.item, len(self.items)),
+            (value + 1, len(values) + 1),
         )
-        return self.where(np.lexsort((said[self.value], self.item, self.rater, self.judge, criterion)))
+        rising = key[1:] > key[:-1]
+        if rising.all():
+            return table
+        order = np.argsort(key)
+        if (key[order[1:]] == key[order[:-1]]).any():
+            order = np.lexsort((source, self.moments, self.seconds, reason, key))
+        return table.where(order)
 
     def content_hash(self) -> str:
-        """SHA-256 (hex) of all that was said, by whom, of what, why not, and in how many seconds; in row order."""
-        digest = hashlib.sha256()
-        for vocabulary, codes in (
-            (self.raters, self.rater),
-            (self.items, self.item),
-            (self.criteria, self.criterion),
-            (self.values, self.value),
-            (self.reasons, self.reason),
-        ):
-            used, compact = np.unique(codes, return_inverse=True)
-            listed: list[Any] = [None if code == MISSING else vocabulary[code] for code in used.tolist()]
-            texts = [json.dumps(entry, sort_keys=True, ensure_ascii=False, default=str) for entry in listed]
+        """SHA-256 (hex) of all that was said, by whom, of what, why not, and in how many seconds; in row order.
+
+        What is repeated counts, when it was said and which file it came from do not.
+        """
+        digest = hashlib.sha256(f"{len(self)}\n".encode())
+        for name in ("rater", "item", "criterion", "value", "reason"):
+            vocabulary, codes = getattr(self, _VOCABULARIES[name]), getattr(self, name)
             # Entries get their number by their text, so that neither the order of the file nor its first row matters.
-            places, rank = np.unique(np.array(texts, dtype=object), return_inverse=True)
-            digest.update(json.dumps(places.tolist(), ensure_ascii=False).encode("utf-8", "surrogatepass"))
-            digest.update(rank.astype("<i4")[compact.ravel()].tobytes())
+            here = used(vocabulary, codes)
+            texts = [value_text(vocabulary[code]) if name == "value" else vocabulary[code] for code in here]
+            order = _by_name(texts)
+            _, ranks = reordered(vocabulary, codes, [here[place] for place in order])
+            _update(digest, [texts[place] for place in order])
+            digest.update(ranks.astype("<i4").tobytes())
         digest.update(self.judge.tobytes())
-        digest.update(self.seconds.astype("<f8").tobytes())
+        digest.update(np.where(np.isnan(self.seconds), np.nan, self.seconds + 0.0).astype("<f8").tobytes())
+        items = {self.items[code] for code in used(self.items, self.item)} if self.repeats else set()
+        _update(digest, sorted([item, original] for item, original in self.repeats.items() if item in items))
         return digest.hexdigest()
 
 
 def joined(tables: Sequence[RatingTable]) -> RatingTable:
-    """Several tables as one, row after row."""
+    """Several tables as one, row after row. Raises ValueError, in words, for repeats that contradict each other."""
     if len(tables) == 1:
         return tables[0]
 
-    def column(name: str) -> npt.NDArray[Any]:
-        return np.concatenate([getattr(table, name) for table in tables]) if tables else np.zeros(0)
+    def column(name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
+        return np.concatenate([np.zeros(0, dtype=dtype), *(getattr(table, name) for table in tables)])
 
-    def both(plural: str, singular: str) -> tuple[tuple[Any, ...], CodeArray]:
+    coded = {}
+    for singular, plural in _VOCABULARIES.items():
         entries = [entry for table in tables for entry in getattr(table, plural)]
         vocabulary, numbers = encode(entries, key=value_key if plural == "values" else None)
-        parts, start = [], 0
+        parts, start = [np.zeros(0, dtype=np.int32)], 0
         for table in tables:
-            own = np.append(numbers[start : start + len(getattr(table, plural))], np.int32(MISSING))
-            parts.append(own[getattr(table, singular)])
-            start += len(getattr(table, plural))
-        return vocabulary, np.concatenate(parts).astype(np.int32) if parts else np.zeros(0, dtype=np.int32)
-
-    raters, rater = both("raters", "rater")
-    items, item = both("items", "item")
-    criteria, criterion = both("criteria", "criterion")
-    values, value = both("values", "value")
-    reasons, reason = both("reasons", "reason")
-    sources, source = both("sources", "source")
-    return RatingTable(
-        raters, items, criteria, values, reasons, sources,
-        rater, item, criterion, value, reason, source,
-        column("judge").astype(np.bool_), column("seconds").astype(np.float64), column("moments").astype(np.float64),
-    ).in_order()  # fmt: skip
-
-
-def encode(
-    entries: Sequence[Any], *, key: Callable[[Any], Hashable] | None = None
-) -> tuple[tuple[Any, ...], CodeArray]:
-    """The distinct entries in order of first appearance, and each entry's place among them; None is MISSING.
-
-    `key` says when two entries are the same; without it, when they are equal.
-    """
-    places: dict[Hashable, int] = {}
-    vocabulary: list[Any] = []
-    codes = np.empty(len(entries), dtype=np.int32)
-    for row, entry in enumerate(entries):
-        if entry is None:
-            codes[row] = MISSING
-            continue
-        name = entry if key is None else key(entry)
-        code = places.get(name)
-        if code is None:
-            code = places[name] = len(vocabulary)
-            vocabulary.append(entry)
-        codes[row] = code
-    return tuple(vocabulary), codes
-
-
-def value_key(value: Value) -> Hashable:
-    """What makes two values the same: their type and content; regions, which hold objects, by their text."""
-    if isinstance(value, tuple):
-        return ("tuple", json.dumps(value, sort_keys=True, ensure_ascii=False, default=str))
-    return (type(value) is str, value)
+            own = numbers[start : start + len(getattr(table, plural))]
+            parts.append(np.append(own, np.int32(MISSING))[getattr(table, singular)])
+            start += len(own)
+        coded[singular] = (vocabulary, np.concatenate(parts))
+    return RatingTable.from_columns(
+        coded,
+        judge=column("judge", np.bool_),
+        seconds=column("seconds", np.float64),
+        moments=column("moments", np.float64),
+        repeats=(pair for table in tables for pair in table.repeats.items()),
+    )
 
 
 def moment(time: datetime) -> float:
-    """Seconds since 1970, to the microsecond."""
-    return (time - _EPOCH) / timedelta(seconds=1)
+    """Seconds since 1970 of a time with a time zone, to the microsecond."""
+    return time.timestamp()
 
 
 def _time(seconds: float) -> datetime | None:
-    return None if np.isnan(seconds) else _EPOCH + timedelta(microseconds=round(float(seconds) * 1e6))
+    if isnan(seconds):
+        return None
+    whole = int(seconds // 1)
+    return _EPOCH + min(timedelta(seconds=whole, microseconds=round((seconds - whole) * 1e6)), _LAST)
 
 
-def _reordered(vocabulary: tuple[str, ...], codes: CodeArray) -> tuple[tuple[str, ...], CodeArray]:
-    order = sorted(range(len(vocabulary)), key=lambda code: natural_key(vocabulary[code]))
-    if order == list(range(len(vocabulary))):
-        return vocabulary, codes
-    place = np.empty(len(order) + 1, dtype=np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    place[-1] = MISSING
-    return tuple(vocabulary[code] for code in order), place[codes]
+def _checked(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Pairs of a repeat and its original. Raises ValueError, with a sentence, for contradictions."""
+    listed = list(dict.fromkeys(pairs))
+    faults = repeat_faults(listed)
+    if faults:
+        _, sentence = faults[min(faults)]
+        raise ValueError(sentence[0].upper() + sentence[1:])
+    return dict(listed)
+
+
+def _by_name(texts: Sequence[str]) -> list[int]:
+    return sorted(range(len(texts)), key=texts.__getitem__)
+
+
+def _update(digest: hashlib._Hash, listed: Sequence[Any]) -> None:
+    digest.update(json.dumps(listed, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")

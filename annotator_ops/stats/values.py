@@ -31,6 +31,7 @@ class ValueKind(StrEnum):
     LABELS = "labels"
     LABEL_SETS = "label sets"
     REGIONS = "regions"
+    RANKINGS = "rankings"
     TEXT = "text"
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
-from annotator_ops.models import Level, StepResult, Study
-from annotator_ops.reporting.source import analysis_of_files, analysis_of_study, nothing_collected
+from annotator_ops.models import StepResult, Study
+from annotator_ops.reporting.source import (
+    Progress,
+    Tables,
+    material_of_files,
+    material_of_study,
+    nothing_collected,
+    silent,
+)
 from annotator_ops.reporting.summary import summarise
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.store.current import current
@@ -16,23 +21,23 @@ from annotator_ops.store.database import Store
 
 
 def analyze_files(
-    paths: Sequence[Path],
-    *,
-    judges: Sequence[Path] = (),
-    levels: Mapping[str, Level] | None = None,
-    created_at: datetime,
-    resampling: Resampling | None = None,
+    tables: Tables, *, created_at: datetime, resampling: Resampling | None = None, progress: Progress = silent
 ) -> StepResult:
     """Analyse tidy tables of ratings. `data` of the result is the analysis; one outcome and one line per criterion.
 
     Raises OpsError for files that cannot be used (see `reporting.source`).
     """
-    analysis = analysis_of_files(paths, judges=judges, levels=levels, created_at=created_at, resampling=resampling)
-    return summarise("analyze", analysis.as_json())
+    material = material_of_files(tables, created_at=created_at, progress=progress)
+    return summarise("analyze", material.analysis(resampling=resampling, progress=progress))
 
 
 def analyze_study(
-    study: Study, store: Store, *, created_at: datetime, resampling: Resampling | None = None
+    study: Study,
+    store: Store,
+    *,
+    created_at: datetime,
+    resampling: Resampling | None = None,
+    progress: Progress = silent,
 ) -> StepResult:
     """Analyse what has been collected for a study, with its judges' files. `data` of the result is the analysis.
 
@@ -42,6 +47,6 @@ def analyze_study(
     if not store.annotators():
         raise nothing_collected(study)
     stored = current(study, store)
-    analysis = analysis_of_study(study, stored, created_at=created_at, resampling=resampling)
-    result = summarise("analyze", analysis.as_json())
+    material = material_of_study(study, stored, created_at=created_at, progress=progress)
+    result = summarise("analyze", material.analysis(resampling=resampling, progress=progress))
     return replace(result, outcomes=(*result.outcomes, *stored.failed))

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 from annotator_ops.errors import OpsError
 from annotator_ops.labeling import criteria_of
@@ -16,7 +15,7 @@ from annotator_ops.models import JSONDict, Outcome, StepResult, Study
 from annotator_ops.store.current import current
 from annotator_ops.store.database import Store
 from annotator_ops.tables import TableFormat, encode_ratings, remarks
-from annotator_ops.targets import check_export_target, check_target
+from annotator_ops.targets import check_export_target, format_of
 
 
 def export_study(
@@ -27,8 +26,8 @@ def export_study(
     Without `form` the target's suffix decides. An annotator whose export cannot be read is a failed outcome (see
     `store.current`). Raises OpsError as `export` does, and "would-overwrite" for one of the study's own files.
     """
-    form = form or form_of(target)
-    check_export_target(target, form=form, inputs=(study.path, *(judge.path for judge in study.judges)))
+    form = form or format_of(target)
+    check_export_target(target, form=form, inputs=study.data_files)
     stored = current(study, store)
     texts = remarks(stored.comments(), taken={criterion.name for criterion in criteria_of(study)})
     try:
@@ -38,16 +37,6 @@ def export_study(
             raise
         return StepResult("export", stored.failed)
     return replace(result, outcomes=(*result.outcomes, *stored.failed))
-
-
-def form_of(target: Path) -> TableFormat:
-    """The format that a file's suffix asks for. Raises OpsError ("wrong-suffix")."""
-    forms: tuple[TableFormat, ...] = get_args(TableFormat)
-    for form in forms:
-        if target.suffix.lower() == f".{form}":
-            return form
-    check_target(target, suffixes=[f".{form}" for form in forms])
-    raise AssertionError("a suffix of no format was refused")  # pragma: no cover
 
 
 def export(

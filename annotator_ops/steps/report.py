@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import JSONDict, Level, Outcome, StepResult, Study
+from annotator_ops.models import JSONDict, Outcome, StepResult, Study
 from annotator_ops.reporting.render import render, write
-from annotator_ops.reporting.source import analysis_of_files, analysis_of_study, nothing_collected
+from annotator_ops.reporting.source import (
+    Progress,
+    Tables,
+    material_of_files,
+    material_of_study,
+    nothing_collected,
+    silent,
+)
 from annotator_ops.reporting.summary import summarise
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.store.current import current
@@ -20,23 +26,22 @@ from annotator_ops.targets import check_report_target
 
 
 def report_files(
-    paths: Sequence[Path],
+    tables: Tables,
     *,
-    judges: Sequence[Path] = (),
-    levels: Mapping[str, Level] | None = None,
     created_at: datetime,
     output: Path | None = None,
     resampling: Resampling | None = None,
+    progress: Progress = silent,
 ) -> StepResult:
     """Report on tidy tables of ratings, by default into `reports/<first file>-<date>.html` here.
 
     `data` of the result is the analysis with `report` and `analysis`, the paths that were written. Raises OpsError for
     files that cannot be used or written, and "wrong-suffix" or "would-overwrite" for a target that is no page of ours.
     """
-    target = output or _default(Path("reports"), paths[0].stem if paths else "ratings", created_at)
-    check_report_target(target, inputs=(*paths, *judges))
-    analysis = analysis_of_files(paths, judges=judges, levels=levels, created_at=created_at, resampling=resampling)
-    return _written(analysis.as_json(), target)
+    target = output or _default(Path("reports"), tables.name, created_at)
+    check_report_target(target, inputs=tables.files)
+    material = material_of_files(tables, created_at=created_at, progress=progress)
+    return _written(material.analysis(resampling=resampling, progress=progress), target)
 
 
 def report_study(
@@ -46,6 +51,7 @@ def report_study(
     created_at: datetime,
     output: Path | None = None,
     resampling: Resampling | None = None,
+    progress: Progress = silent,
 ) -> StepResult:
     """Report on what has been collected for a study, by default into `reports/<study>-<date>.html` beside its file.
 
@@ -54,12 +60,12 @@ def report_study(
     stored.
     """
     target = output or _default(study.root / "reports", study.name, created_at)
-    check_report_target(target, inputs=(study.path, *(judge.path for judge in study.judges)))
+    check_report_target(target, inputs=study.data_files)
     if not store.annotators():
         raise nothing_collected(study)
     stored = current(study, store)
-    analysis = analysis_of_study(study, stored, created_at=created_at, resampling=resampling)
-    result = _written(analysis.as_json(), target)
+    material = material_of_study(study, stored, created_at=created_at, progress=progress)
+    result = _written(material.analysis(resampling=resampling, progress=progress), target)
     return replace(result, outcomes=(*result.outcomes, *stored.failed))
 
 

@@ -12,7 +12,8 @@ from annotator_ops.cli.main import app
 from annotator_ops.errors import OpsError
 from annotator_ops.measures import Rating
 from annotator_ops.ratings import read_ratings
-from annotator_ops.steps.export import export, form_of
+from annotator_ops.steps.export import export
+from annotator_ops.targets import format_of
 from annotator_ops.tables import TableFormat
 
 RATINGS = (
@@ -89,7 +90,7 @@ def test_a_file_that_is_no_export_is_never_overwritten(tmp_path: Path, name: str
     target = tmp_path / name
     target.write_bytes(content)
     with pytest.raises(OpsError, match=name) as caught:
-        export(RATINGS, target, form=form_of(target))
+        export(RATINGS, target, form=format_of(target))
     assert caught.value.code == "would-overwrite"
     assert "another file" in caught.value.hint
     assert target.read_bytes() == content
@@ -97,8 +98,8 @@ def test_a_file_that_is_no_export_is_never_overwritten(tmp_path: Path, name: str
 
 
 def test_the_suffix_is_the_formats(tmp_path: Path) -> None:
-    assert [form_of(Path(name)) for name in ("a.csv", "a.JSONL", "a.parquet")] == ["csv", "jsonl", "parquet"]
-    for write in (lambda path: export(RATINGS, path, form="csv"), form_of):
+    assert [format_of(Path(name)) for name in ("a.csv", "a.JSONL", "a.parquet")] == ["csv", "jsonl", "parquet"]
+    for write in (lambda path: export(RATINGS, path, form="csv"), format_of):
         for name in ("study.yaml", "ratings", "."):
             with pytest.raises(OpsError) as caught:
                 write(tmp_path / name)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from annotator_ops.errors import OpsError
 from annotator_ops.measures import Rating
-from annotator_ops.ratings import NUMBER, RatingsError, read_judges, read_ratings
+from annotator_ops.ratings import NUMBER, RatingsError, read_judge_table, read_judges, read_ratings, read_table
 from annotator_ops.tables import TableFormat, encode_ratings, value_text
 
 HEADER = "rater,item,criterion,value\n"
@@ -111,6 +111,156 @@ def test_missing_against_given_is_a_contradiction_and_the_same_twice_is_not(tmp_
 )
 def test_what_is_wrong_has_a_code(tmp_path: Path, content: str, codes: list[str]) -> None:
     assert [code for _, code in problems_of(written(tmp_path, content))] == codes
+
+
+def test_lines_are_counted_through_a_long_file_with_everything_in_it(tmp_path: Path) -> None:
+    """Rows are read some hundreds at a time: what is odd in one lot must not shift the lines of the next."""
+    lines = [HEADER]
+    expected = []
+    for number in range(3_000):
+        line = sum(text.count("\n") for text in lines) + 1
+        odd = number % 700
+        if odd == 3:
+            lines.append("\n , \n")  # two blank lines
+        elif odd == 50:
+            lines.append(f'anna,t{number},fluency,"two\n\nlines"\n')
+        elif odd == 51:
+            lines.append(f'anna,"t\r\n{number}",fluency,4\r\n')
+        elif odd == 99:
+            lines.append("anna,too short\n")
+            expected.append((line, "row-length"))
+        elif odd == 200:
+            lines.append(f"anna,t{number},fluency,1e999\n")
+            expected.append((line, "bad-value"))
+        elif odd == 201 and number > 700:
+            lines.append("anna,t0,fluency,5\n")
+            expected.append((line, "rated-twice"))
+        else:
+            lines.append(f"anna,t{number},fluency,4\n")
+    lines.append('anna,last,fluency,"4\n')
+    expected.append((sum(text.count("\n") for text in lines), "not-csv"))
+    assert problems_of(written(tmp_path, "".join(lines))) == expected
+
+
+def test_old_line_ends_are_lines(tmp_path: Path) -> None:
+    rows = [HEADER.strip(), 'anna,t1,fluency,"a\rb"', ",t2,fluency,4", ""]
+    for end, line in (("\r", 4), ("\r\n", 4), ("\n", 4)):
+        assert problems_of(written(tmp_path, end.join(rows))) == [(line, "empty-id")]
+
+
+def test_of_three_different_values_each_is_held_against_the_first(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + "anna,t1,fluency,4\nanna,t1,fluency,5\nanna,t1,fluency,4\nanna,t1,fluency,6\n")
+    with pytest.raises(RatingsError) as caught:
+        read_ratings(path, "human")
+    assert [(problem.line, problem.code) for problem in caught.value.problems] == [
+        (3, "rated-twice"),
+        (5, "rated-twice"),
+    ]
+    assert all("here and in line 2" in problem.message for problem in caught.value.problems)
+
+
+def test_a_bad_row_is_not_what_others_are_held_against(tmp_path: Path) -> None:
+    header = "seconds,rater,item,criterion,value\n"
+    path = written(tmp_path, header + "soon,anna,t1,f,4\n,anna,t1,f,5\n,anna,t1,f,5\n")
+    assert problems_of(path) == [(2, "bad-seconds")]
+
+
+def test_all_that_is_wrong_with_a_row_is_said_in_the_order_of_the_columns(tmp_path: Path) -> None:
+    header = "rater;item;criterion;value;kind;seconds;created_at\n"
+    row = ";;;3,5;robot;-1;soon\n"
+    assert [code for _, code in problems_of(written(tmp_path, header + row))] == [
+        *["empty-id"] * 3, "decimal-comma", "bad-kind", "bad-seconds", "bad-time",
+    ]  # fmt: skip
+    half = json.dumps({"rater": "", "item": 1, "criterion": "c", "value": 1, "created_at": "2026-01-31\ud80012:00:00Z"})
+    assert problems_of(written(tmp_path, half, "r.jsonl")) == [(1, "not-unicode")]
+
+
+def test_the_table_has_what_the_records_have(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "rater,item,criterion,value,seconds\nben,t10,tone,warm,1\nanna,t2,tone, warm,\nanna,t2,fluency,4.0,\n"
+        "anna,t2,fluency,4,\n",
+    )
+    table = read_table(path, "judge")
+    assert (table.raters, table.items, table.criteria) == (("anna", "ben"), ("t2", "t10"), ("tone", "fluency"))
+    assert (table.values, table.reasons, table.sources) == (("warm", 4.0), (), ("ratings.csv",))
+    assert table.seconds.tolist()[0] == 1.0
+    assert table.models().ratings() == list(read_ratings(path, "judge"))
+    assert len(table) == 3
+    assert read_judge_table(path).content_hash() == table.content_hash()
+
+
+def test_times_are_given_in_utc(tmp_path: Path) -> None:
+    header = "created_at,rater,item,criterion,value\n"
+    path = written(tmp_path, header + "2026-01-31T12:00:00.000001+02:00,anna,t1,f,4\n")
+    (rating,) = read_ratings(path, "human")
+    assert rating.created_at is not None
+    assert rating.created_at.isoformat() == "2026-01-31T10:00:00.000001+00:00"
+    path = written(tmp_path, header + "0001-01-01T00:00:00+02:00,anna,t1,f,4\n")
+    assert problems_of(path) == [(2, "bad-time")], "in UTC it would be before the calendar begins"
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_how_far_the_reading_is(tmp_path: Path, form: TableFormat) -> None:
+    ratings = [Rating("anna", "human", f"t{number}", "c", 1.0) for number in range(2_000)]
+    path = written(tmp_path, encode_ratings(ratings, form), f"r.{form}")
+    told: list[float] = []
+    assert len(read_table(path, "human", progress=told.append)) == 2_000
+    assert told == sorted(told)
+    assert len(told) > 1 and 0 < told[0] < 1 and told[-1] == 1
+
+
+# --- repeats ---------------------------------------------------------------------------------------------------------
+
+REPEATS = "rater,item,criterion,value,repeat_of\n"
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_an_item_may_be_another_a_second_time(tmp_path: Path, form: TableFormat) -> None:
+    import pandas
+
+    rows = [("t1", None), ("t1-again", "t1"), ("t1-again", ""), ("t2", " not rated "), ("t3", "")]
+    frame = pandas.DataFrame(
+        [(f"rater-{place}", item, "c", 1.0, original) for place, (item, original) in enumerate(rows)],
+        columns=REPEATS.strip().split(","),
+    )
+    path = tmp_path / f"r.{form}"
+    if form == "parquet":
+        frame.to_parquet(path)
+    elif form == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    table = read_table(path, "human")
+    assert table.repeats == {"t1-again": "t1", "t2": "not rated"}
+    assert table.items == ("t1", "t1-again", "t2", "t3")
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "sentence"),
+    [
+        (["t1,", "t2,t2", "t2,t2"], [(3, "repeats-itself")], "item t2 is said to repeat itself."),
+        (["t2,t1", "t2,t1", "t2,t3"], [(4, "two-originals")], "item t2 is said to repeat t1 and also t3."),
+        (["t3,t2", "t2,t1"], [(2, "repeat-of-repeat")], "repeat t2, which is itself a repeat of t1."),
+        (["t1,t2", "t2,t1"], [(2, "repeat-of-repeat"), (3, "repeat-of-repeat")], "repeat t2, which is itself"),
+    ],
+)
+def test_repeats_that_contradict_each_other(
+    tmp_path: Path, rows: list[str], expected: list[tuple[int, str]], sentence: str
+) -> None:
+    lines = [f"rater-{place},{row.replace(',', ',c,1,')}" for place, row in enumerate(rows)]
+    path = written(tmp_path, REPEATS + "\n".join(lines))
+    assert problems_of(path) == expected
+    with pytest.raises(RatingsError) as caught:
+        read_table(path, "human")
+    assert sentence in caught.value.message
+
+
+def test_the_original_is_a_text_that_can_be_written(tmp_path: Path) -> None:
+    row = {"rater": "a", "item": "1", "criterion": "c", "value": 4, "repeat_of": "\ud800"}
+    assert problems_of(written(tmp_path, json.dumps(row), "r.jsonl")) == [(1, "not-unicode")]
+    twice = "repeat_of," + REPEATS + "t0,a,t1,c,1,t0\n"
+    assert problems_of(written(tmp_path, twice)) == [(1, "column-twice")]
 
 
 def test_spreadsheets_of_other_locales_are_read(tmp_path: Path) -> None:

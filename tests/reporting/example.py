@@ -8,7 +8,9 @@ import numpy as np
 
 from annotator_ops.measures import Rating, Value
 from annotator_ops.models import JSONDict, Level
+from annotator_ops.reporting.words import worded
 from annotator_ops.stats.analysis import Provenance, analyze
+from annotator_ops.stats.context import Context
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.reliability import ValueKind
@@ -54,7 +56,7 @@ def example(*, simulated: bool = False) -> JSONDict:
         CriterionSpec("entertaining", ValueKind.NUMBERS, Level.ORDINAL, "Declared ordinal.", "Entertaining", SCALE),
         CriterionSpec("quality", ValueKind.NUMBERS, Level.INTERVAL, "Declared interval.", "Quality"),
         CriterionSpec("genre", ValueKind.LABELS, Level.NOMINAL, "Declared nominal.", "Genre"),
-        CriterionSpec("comment", ValueKind.TEXT, None, "Free text: shown, not compared.", "Comment"),
+        CriterionSpec("comment", ValueKind.TEXT, None, "Remarks: shown, not compared.", "Comment", compared=False),
     ]
     provenance = Provenance(
         study="dialogues",
@@ -77,4 +79,10 @@ def example(*, simulated: bool = False) -> JSONDict:
         for n in range(1, 6)
     ]
     resampling = Resampling(resamples=200)
-    return analyze(ratings, specs, provenance=provenance, resampling=resampling, findings=findings).as_json()
+    context = Context(
+        texts={f"dialogue-{n}": f"Turn {n}: <script>alert({n})</script>\nand the answer" for n in range(1, 25)},
+        gold={"in_character": {f"dialogue-{n}": float(truth["in_character"][n - 1]) for n in range(1, 13)}},
+        groups={"early": ("anna", "boris"), 'late"><i>': ('mallory"><b>',)},
+    )
+    found = analyze(ratings, specs, provenance=provenance, resampling=resampling, findings=findings, context=context)
+    return worded(found.as_json())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from annotator_ops.models import (
     ProxySettings,
     Study,
 )
+from annotator_ops.reporting.source import Tables
 from annotator_ops.results import Comment, Finding, Parsed, reading_hash
 from annotator_ops.steps.analyze import analyze_files, analyze_study
 from annotator_ops.steps.report import report_files, report_study
@@ -40,6 +41,10 @@ JUDGES = "rater,item,criterion,value\ngpt,1,fluency,{}\ngpt,2,fluency,{}\ngpt,3,
 CONFIG = """<View><Text name="dialogue" value="$dialogue"/>
 <Choices name="mood" toName="dialogue"><Choice value="bad"/><Choice value="good"/><Choice value="great"/></Choices>
 <TextArea name="remark" toName="dialogue"/></View>"""
+
+
+def tables(*paths: Path, judges: Sequence[Path] = (), levels: Mapping[str, Level] | None = None) -> Tables:
+    return Tables(paths, tuple(judges), levels or {})
 
 
 @pytest.fixture
@@ -93,7 +98,7 @@ def collected(study: Study) -> Iterator[Store]:
 def test_files_are_analysed_and_the_assumed_level_is_said(ratings: Path, tmp_path: Path) -> None:
     judges = tmp_path / "judges.csv"
     judges.write_text(JUDGES.format(1, 5, 2))
-    result = analyze_files([ratings], judges=[judges], created_at=NOW)
+    result = analyze_files(tables(ratings, judges=[judges]), created_at=NOW)
     shown = result.as_json()
     assert (shown["command"], shown["ok"], shown["study"]) == ("analyze", True, "pilot")
     (criterion,) = shown["criteria"]
@@ -104,14 +109,14 @@ def test_files_are_analysed_and_the_assumed_level_is_said(ratings: Path, tmp_pat
 
 
 def test_a_declared_level_is_taken(ratings: Path) -> None:
-    result = analyze_files([ratings], levels={"fluency": Level.NOMINAL}, created_at=NOW)
+    result = analyze_files(tables(ratings, levels={"fluency": Level.NOMINAL}), created_at=NOW)
     assert result.data["criteria"][0]["level"] == "nominal"
     assert result.data["criteria"][0]["agreement"]["percent_agreement"]["value"] == pytest.approx(2 / 3)
 
 
 def test_a_level_for_an_unknown_criterion_names_the_known_ones(ratings: Path) -> None:
     with pytest.raises(OpsError, match="fluncy") as caught:
-        analyze_files([ratings], levels={"fluncy": Level.ORDINAL}, created_at=NOW)
+        analyze_files(tables(ratings, levels={"fluncy": Level.ORDINAL}), created_at=NOW)
     assert caught.value.code == "unknown-criterion"
     assert "fluency" in caught.value.hint
 
@@ -120,18 +125,18 @@ def test_two_files_that_contradict_each_other_are_refused(ratings: Path, tmp_pat
     other = tmp_path / "other.csv"
     other.write_text(RATINGS.replace("anna,2,fluency,5", "anna,2,fluency,4"))
     with pytest.raises(OpsError) as caught:
-        analyze_files([ratings, other], created_at=NOW)
+        analyze_files(tables(ratings, other), created_at=NOW)
     assert caught.value.code == "rated-twice"
     assert "anna rated item 2 on fluency twice: 5 (pilot.csv) and 4 (other.csv)" in caught.value.message
     other.write_text(RATINGS)
-    assert analyze_files([ratings, other], created_at=NOW).data["data"]["n_ratings"] == 6
+    assert analyze_files(tables(ratings, other), created_at=NOW).data["data"]["n_ratings"] == 6
 
 
 def test_annotators_in_the_table_of_judges_are_refused(ratings: Path, tmp_path: Path) -> None:
     exported = tmp_path / "exported.csv"
     exported.write_text("kind,rater,item,criterion,value\nhuman,vera,1,fluency,1\n")
     with pytest.raises(OpsError, match=r"exported\.csv") as caught:
-        analyze_files([ratings], judges=[exported], created_at=NOW)
+        analyze_files(tables(ratings, judges=[exported]), created_at=NOW)
     assert caught.value.code == "judges-human"
 
 
@@ -160,7 +165,7 @@ def test_a_report_of_a_study_lands_in_its_reports_folder(study: Study, collected
 
 
 def test_a_report_of_files_goes_where_it_is_asked_to(ratings: Path, tmp_path: Path) -> None:
-    result = report_files([ratings], created_at=NOW, output=tmp_path / "out" / "page.html")
+    result = report_files(tables(ratings), created_at=NOW, output=tmp_path / "out" / "page.html")
     assert (tmp_path / "out" / "page.html").read_text().startswith("<!doctype html>")
     assert result.data["analysis"] == str(tmp_path / "out" / "page.analysis.json")
 
@@ -168,7 +173,7 @@ def test_a_report_of_files_goes_where_it_is_asked_to(ratings: Path, tmp_path: Pa
 def test_a_report_that_cannot_be_written_says_so(ratings: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(OpsError) as caught:
-        report_files([ratings], created_at=NOW, output=tmp_path / "taken" / "page.html")
+        report_files(tables(ratings), created_at=NOW, output=tmp_path / "taken" / "page.html")
     assert caught.value.code == "report-unwritable"
 
 
@@ -179,7 +184,7 @@ def test_a_report_that_cannot_be_written_says_so(ratings: Path, tmp_path: Path) 
 def test_a_report_is_a_page_and_nothing_else(ratings: Path, tmp_path: Path, output: str, code: str) -> None:
     (tmp_path / "page.html").mkdir()
     with pytest.raises(OpsError) as caught:
-        report_files([ratings], created_at=NOW, output=tmp_path / output)
+        report_files(tables(ratings), created_at=NOW, output=tmp_path / output)
     assert caught.value.code == code
     assert ".html" in caught.value.hint or "another file" in caught.value.hint
     assert ratings.read_text() == RATINGS
@@ -192,23 +197,23 @@ def test_a_report_never_replaces_an_input_or_another_page(ratings: Path, tmp_pat
         given.write_text(RATINGS)
         for files, judges in (([given], []), ([ratings], [given])):
             with pytest.raises(OpsError, match="input") as caught:
-                report_files(files, judges=judges, created_at=NOW, output=tmp_path / output)
+                report_files(tables(*files, judges=judges), created_at=NOW, output=tmp_path / output)
             assert caught.value.code == "would-overwrite"
         assert given.read_text() == RATINGS
     own = tmp_path / "instructions.html"
     own.write_text("<h1>How to rate</h1>")
     with pytest.raises(OpsError) as caught:
-        report_files([ratings], created_at=NOW, output=own)
+        report_files(tables(ratings), created_at=NOW, output=own)
     assert caught.value.code == "would-overwrite"
     assert own.read_text() == "<h1>How to rate</h1>"
     for _ in range(2):
-        assert report_files([ratings], created_at=NOW, output=tmp_path / "mine.htm").exit_code == 0
+        assert report_files(tables(ratings), created_at=NOW, output=tmp_path / "mine.htm").exit_code == 0
 
 
 @pytest.mark.parametrize("word", ["NA", "N/A", "null", "good"])
 def test_a_word_among_numbers_is_a_warning_that_names_it(ratings: Path, tmp_path: Path, word: str) -> None:
     ratings.write_text(RATINGS.replace("boris,2,fluency,5", f"boris,2,fluency,{word}"))
-    result = report_files([ratings], created_at=NOW, output=tmp_path / "page.html")
+    result = report_files(tables(ratings), created_at=NOW, output=tmp_path / "page.html")
     outcome = result.outcomes[0]
     assert (outcome.subject, outcome.state, outcome.code) == ("fluency", "warning", "mixed-values")
     sentence = f"1 of 6 values is no number: {word} (boris on item 2). The level is therefore taken as nominal."
@@ -226,10 +231,10 @@ def test_a_word_among_numbers_is_a_warning_that_names_it(ratings: Path, tmp_path
 
 def test_a_word_among_numbers_is_an_error_where_numbers_are_declared(ratings: Path) -> None:
     ratings.write_text(RATINGS.replace("boris,2,fluency,5", "boris,2,fluency,NA"))
-    (outcome,) = analyze_files([ratings], levels={"fluency": Level.ORDINAL}, created_at=NOW).outcomes
+    (outcome,) = analyze_files(tables(ratings, levels={"fluency": Level.ORDINAL}), created_at=NOW).outcomes
     assert (outcome.state, outcome.code) == ("warning", "not-numeric")
     assert "NA (boris on item 2)" in outcome.message
-    (quiet,) = analyze_files([ratings], levels={"fluency": Level.NOMINAL}, created_at=NOW).outcomes
+    (quiet,) = analyze_files(tables(ratings, levels={"fluency": Level.NOMINAL}), created_at=NOW).outcomes
     assert (quiet.state, quiet.hint) == ("ok", "")
 
 
@@ -247,7 +252,7 @@ def test_a_real_data_set_from_file_to_page(shared_data: Callable[[str], Path], t
     files = [shared_data("summeval/ratings-experts.csv")]
     judges = [shared_data("summeval/judges.csv")]
     page = tmp_path / "summeval.html"
-    report_files(files, judges=judges, created_at=NOW, output=page)
+    report_files(tables(*files, judges=judges), created_at=NOW, output=page)
     text = page.read_text()
     assert "Mean of the four criteria" in text
     assert "0.673" in text and "0.660" in text

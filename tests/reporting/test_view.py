@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-import pytest
-
 from annotator_ops.reporting import rounding
+from annotator_ops.reporting.figures import estimate
+from annotator_ops.reporting.rounding import reason_text, value_text
 from annotator_ops.reporting.summary import summarise
-from annotator_ops.reporting.view import estimate, page, reason_text, value_text
+from annotator_ops.reporting.view import page
 from tests.reporting.example import example
 
 
@@ -27,20 +27,6 @@ def test_numbers_are_rounded_here_and_only_for_the_eye() -> None:
     assert rounding.day(date(2026, 11, 2)) == "2 November 2026"
     times = {8.44: "8.4 s", 42.4: "42 s", 59.6: "1 min 00 s", 185: "3 min 05 s", 4320: "1 h 12 min"}
     assert {seconds: rounding.seconds(seconds) for seconds in times} == times
-
-
-@pytest.mark.parametrize(
-    ("alpha", "words"),
-    [
-        (0.8, "at or above .800, where"),
-        (0.7998, "just below .800, where Krippendorff allows tentative conclusions only"),
-        (0.7, "between .667 and .800, where"),
-        (0.6669, "just below .667, the least that"),
-        (0.5, "below .667, the least that"),
-    ],
-)
-def test_an_alpha_is_placed_before_it_is_rounded(alpha: float, words: str) -> None:
-    assert rounding.standing(alpha).startswith(words)
 
 
 def test_an_estimate_without_a_value_shows_its_reason() -> None:
@@ -73,8 +59,9 @@ def test_one_line_per_criterion_for_the_terminal() -> None:
     assert list(lines) == ["In character", "Entertaining", "Quality", "Genre", "Comment"]
     assert lines["In character"].message.startswith("alpha 0.")
     assert "; ensemble rho 0." in lines["In character"].message
-    assert (lines["Comment"].state, lines["Comment"].code) == ("skipped", "not-comparable")
-    assert result.as_json()["schema"] == "annotator-ops/analysis@1"
+    assert lines["In character"].hint.startswith("Three annotators ")
+    assert (lines["Comment"].state, lines["Comment"].code) == ("skipped", "not-compared")
+    assert result.as_json()["schema"] == "annotator-ops/analysis@2"
 
 
 def test_counts_of_one_are_singular() -> None:

@@ -1,7 +1,9 @@
-"""Layer 2. Krippendorff's alpha at every level of measurement."""
+"""Layer 2. Krippendorff's alpha at every level of measurement and by any distance."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import krippendorff
@@ -10,147 +12,179 @@ import numpy.typing as npt
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import Level
-from annotator_ops.stats.agreement.units import Units, no_value, totals_of, undefined, units_of, with_interval
-from annotator_ops.stats.intervals import Interval, Resampling, bootstrap, percentile_interval
+from annotator_ops.stats.agreement.disagreement import disagreement_of, whole_period
+from annotator_ops.stats.agreement.prior import with_prior
+from annotator_ops.stats.agreement.units import Rows, no_value, patterns_of, rows_of, undefined, with_interval
+from annotator_ops.stats.intervals import (
+    MANY_UNITS,
+    PRIOR_UNITS,
+    Resampling,
+    Statistic,
+    interval_of,
+    linearized_interval,
+)
 from annotator_ops.stats.reliability import FloatArray, ReliabilityData, display
 
-# The package builds units × categories × categories numbers, several times over; above this the closed forms are used.
-_PACKAGE_CELLS = 4_000_000
-_PACKAGE_CATEGORIES = 60
+# The value of an estimate with an interval comes from the package, the published implementation, where that takes a
+# fraction of the resampling: it builds units × categories × categories numbers, up to this many of them. Elsewhere the
+# closed forms, which give the same to the last digits: they are quicker, and for sliders the package needs gigabytes.
+# In the tests it is the oracle of all of them.
+_PACKAGE_CELLS = 200_000
+_PACKAGE_LEVELS = (Level.NOMINAL, Level.ORDINAL, Level.INTERVAL, Level.RATIO)
 # Ratio distances have no closed form, only categories × categories in blocks.
 _RATIO_CATEGORIES = 20_000
 _RATIO_RESAMPLED = 2_000
-_BLOCK = 1_000
 _POINT = "Krippendorff's alpha"
+_NO_DISTANCE = Reason(
+    "no-distance", "The distances between all values that were given are 0, so there is nothing that can disagree."
+)
 
 
-def krippendorff_alpha(data: ReliabilityData, *, resampling: Resampling | None = None) -> Estimate:
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightedAlpha:
+    """Alpha as a statistic of weighted units: `rows` are the pairable units in the order of `data.units`."""
+
+    data: ReliabilityData
+    rows: Rows
+    name: str
+    distance: FloatArray | None = None
+    period: float | None = None
+
+    def no_chance(self) -> Reason:
+        """Why alpha has no value where expected disagreement is 0."""
+        only = self.rows.only
+        if only is None:
+            return _NO_DISTANCE
+        sentence = (
+            f"Every rating that can be compared is {display(self.data.domain[only])}. Alpha compares disagreement with "
+            "what chance would give, and where nothing varies there is no chance to compare with."
+        )
+        return Reason("one-category", sentence)
+
+    def statistic(self) -> Statistic:
+        """Alpha with the influence of each unit, and alpha under any weights of them."""
+        return self._of(self.rows, None)
+
+    def collapsed(self) -> Statistic:
+        """The same over patterns that several units share; with a prior where these are few, or where all agree."""
+        rows = patterns_of(self.rows)
+        if rows.n >= PRIOR_UNITS and self._of(rows, None).standard_error is not None:
+            return self._of(rows, None)
+        return self._of(*with_prior(rows))
+
+    def _of(self, rows: Rows, prior: FloatArray | None) -> Statistic:
+        disagreement = disagreement_of(rows, self.data, distance=self.distance, period=self.period)
+        value, influence = disagreement.linearized(rows.weights)
+        return Statistic(value, disagreement.alpha, rows.multiplicity, influence, prior, greatest=1.0)
+
+
+def krippendorff_alpha(
+    data: ReliabilityData,
+    *,
+    resampling: Resampling | None = None,
+    distance: npt.ArrayLike | None = None,
+    period: float | None = None,
+) -> Estimate:
     """Krippendorff's alpha, 1 − observed / expected disagreement (Krippendorff 2019, Content Analysis, ch. 12).
 
-    For categories the value comes from the `krippendorff` package; for many distinct values from closed forms that are
-    exact: sums of squares for interval data, the same on mid-ranks for ordinal data. With `resampling` the interval is
-    the exact bootstrap over pairable units; expected disagreement is computed anew in every resample.
+    The distance is the one of `data.level`: nominal, ordinal (mid-ranks), interval, ratio, or circular, which is
+    sin²(π(c − k)/U) with U the `period`: where that is not given and all values are whole numbers, max − min + 1 of
+    `data.domain`.
+    `distance` replaces the level's: a V × V matrix of squared differences over `data.domain`, symmetric and not
+    negative, with zeros on the diagonal.
+
+    `standard_error` is the linearized one (Gwet 2014, Handbook of Inter-Rater Reliability, ch. 5) over units, extended
+    to ranks that depend on the sample. With `resampling` the interval is over pairable units, expected disagreement
+    anew in every resample; see `interval_of`.
+
+    Raises ValueError for a distance matrix that is none, and for a period that is not positive.
     """
-    reason = undefined(data)
-    if reason:
-        return no_value(data, reason)
-    units = units_of(data)
-    categories = len(data.domain)
-    used = int((units.counts.sum(axis=0) > 0).sum())
-    if used < 2:
-        only = data.domain[int(np.argmax(units.counts.sum(axis=0)))]
-        sentence = (
-            f"Every rating that can be compared is {display(only)}. Alpha compares disagreement with what chance would "
-            "give, and where nothing varies there is no chance to compare with."
-        )
-        return no_value(data, Reason("one-category", sentence))
-    if data.level is Level.RATIO:
-        if float(np.min(np.array(data.domain, dtype=np.float64))) < 0:
-            sentence = "The ratio level needs values from zero up; some are negative."
-            return no_value(data, Reason("negative-ratio", sentence))
-        if used > _RATIO_CATEGORIES:
-            sentence = f"{used} distinct values are too many for the ratio level; the interval level can be computed."
-            return no_value(data, Reason("too-many-values", sentence))
-    if categories <= _PACKAGE_CATEGORIES and units.n * categories**2 <= _PACKAGE_CELLS:
-        value, how = _package_alpha(units, data), f"{_POINT}, {data.level.value}"
-    else:
-        once = units.multiplicity[None, :].astype(np.float64)
-        value, how = float(_alpha(units, data, once)[0]), f"{_POINT}, {data.level.value}, closed form"
-    found = Estimate(value=value, method=how, n_items=units.n, n_raters=len(data.raters))
+    built = weighted_alpha(data, distance=distance, period=period)
+    if isinstance(built, Reason):
+        return no_value(data, built)
+    statistic = built.statistic()
+    if math.isnan(statistic.value):
+        return no_value(data, built.no_chance())
+    found = Estimate(
+        value=statistic.value,
+        method=built.name,
+        standard_error=statistic.standard_error,
+        n_items=statistic.units,
+        n_raters=len(data.raters),
+    )
     if resampling is None:
         return found
-    if data.level is Level.RATIO and used > _RATIO_RESAMPLED:
-        method = f"no interval: {used} distinct values at the ratio level would take too long"
-        return with_interval(found, Interval(None, None, None, method))
-    values = bootstrap(lambda weights: _alpha(units, data, weights), units.multiplicity, resampling)
-    return with_interval(found, percentile_interval(values, units=units.n, resampling=resampling))
+    if built.distance is None and data.level in _PACKAGE_LEVELS:
+        if built.rows.n * built.rows.categories**2 <= _PACKAGE_CELLS:
+            found = replace(found, value=_package_alpha(built.rows, data))
+        if data.level is Level.RATIO and (used := built.rows.used) > _RATIO_RESAMPLED:
+            because = f"{used:,} distinct values"
+            return with_interval(
+                found, linearized_interval(statistic, confidence=resampling.confidence, because=because)
+            )
+    if statistic.units <= MANY_UNITS or statistic.standard_error is None:
+        statistic = built.collapsed()
+    return with_interval(found, interval_of(statistic, resampling=resampling))
 
 
-def _package_alpha(units: Units, data: ReliabilityData) -> float:
-    counts = np.repeat(units.counts.toarray(), units.multiplicity, axis=0)
+def weighted_alpha(
+    data: ReliabilityData,
+    *,
+    distance: npt.ArrayLike | None = None,
+    period: float | None = None,
+) -> WeightedAlpha | Reason:
+    """Alpha as a function of weights on pairable units, or why there is none. Arguments as for `krippendorff_alpha`."""
+    matrix = None if distance is None else checked_distance(distance, len(data.domain))
+    if period is not None and not (math.isfinite(period) and period > 0):
+        raise ValueError(f"The period has to be a positive number; it is {period}.")
+    rows = rows_of(data)
+    if rows.n < 2:
+        reason = undefined(data)
+        return reason or Reason("too-few-items", "A coefficient needs two items that two annotators rated.")
+    if matrix is None and data.level is Level.RATIO and (reason := _no_ratio(rows, data)):
+        return reason
+    name = f"{_POINT}, {data.level.value}" if matrix is None else f"{_POINT}, given distances"
+    if matrix is None and data.level is Level.CIRCULAR:
+        circumference = whole_period(data) if period is None else period
+        if isinstance(circumference, Reason):
+            return circumference
+        period = circumference
+        name = f"{name}, period {period:g}"
+    return WeightedAlpha(data, rows, name, matrix, period)
+
+
+def checked_distance(distance: npt.ArrayLike, categories: int) -> FloatArray:
+    """The matrix of squared differences. Raises ValueError saying what is wrong with one that cannot be that."""
+    matrix = np.asarray(distance, dtype=np.float64)
+    if matrix.shape != (categories, categories):
+        shape = " × ".join(map(str, matrix.shape)) or "a single number"
+        raise ValueError(
+            f"The distances need one row and one column for each of the {categories} categories; they are {shape}."
+        )
+    if not np.isfinite(matrix).all():
+        raise ValueError("The distances have to be finite numbers; some are not.")
+    if (matrix < 0).any():
+        raise ValueError("Distances cannot be negative; some are.")
+    if np.diagonal(matrix).any():
+        raise ValueError("The distance of a category from itself has to be 0; the diagonal has other numbers.")
+    if not np.array_equal(matrix, matrix.T):
+        raise ValueError("The distances have to be symmetric: from c to k as far as from k to c.")
+    return matrix
+
+
+def _no_ratio(rows: Rows, data: ReliabilityData) -> Reason | None:
+    if rows.only is None and min(float(value) for value in data.domain if isinstance(value, (int, float))) < 0:
+        return Reason("negative-ratio", "The ratio level needs values from zero up; some are negative.")
+    if rows.categories > _RATIO_CATEGORIES and (used := rows.used) > _RATIO_CATEGORIES:
+        words = f"{used:,} distinct values are too many for the ratio level"
+        return Reason("too-many-values", f"{words}; the interval level can be computed.")
+    return None
+
+
+def _package_alpha(rows: Rows, data: ReliabilityData) -> float:
+    counts = np.repeat(rows.sparse.toarray() if rows.counts is None else rows.counts, rows.multiplicity, axis=0)
+    levels: dict[Level, Any] = {level: level.value for level in _PACKAGE_LEVELS}
     numeric = data.level is not Level.NOMINAL
     value_domain = np.array(data.domain, dtype=np.float64) if numeric else np.arange(len(data.domain))
-    alpha = krippendorff.alpha(value_counts=counts, value_domain=value_domain, level_of_measurement=data.level.value)
+    alpha = krippendorff.alpha(value_counts=counts, value_domain=value_domain, level_of_measurement=levels[data.level])
     return float(alpha)
-
-
-def _alpha(units: Units, data: ReliabilityData, weights: FloatArray) -> FloatArray:
-    """Alpha for each row of weights (resamples × patterns) on the units; NaN where nothing varies."""
-    observed, expected, defined = _DISAGREEMENT[data.level](units, data, weights)
-    alpha = np.full(len(weights), np.nan)
-    np.divide(observed, expected, out=alpha, where=defined)
-    return 1 - alpha
-
-
-_Disagreements = tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]
-
-
-def _nominal(units: Units, _data: ReliabilityData, weights: FloatArray) -> _Disagreements:
-    same = np.asarray(units.counts.multiply(units.counts).sum(axis=1)).ravel()
-    observed = weights @ ((units.size**2 - same) / (units.size - 1))
-    totals = totals_of(units, weights)
-    n = totals.sum(axis=1)
-    return observed, (n**2 - (totals**2).sum(axis=1)) / (n - 1), _varies(totals)
-
-
-def _interval(units: Units, data: ReliabilityData, weights: FloatArray) -> _Disagreements:
-    x = np.array(data.domain, dtype=np.float64)
-    totals = totals_of(units, np.ones((1, len(units.size))))[0]
-    x = x - (totals @ x) / totals.sum()  # centred, so that the differences below lose no digits
-    s1, s2 = units.counts @ x, units.counts @ x**2
-    observed = weights @ (2 * (units.size * s2 - s1**2) / (units.size - 1))
-    n, sum1, sum2 = weights @ units.size, weights @ s1, weights @ s2
-    spread = n * sum2 - sum1**2
-    return observed, 2 * spread / (n - 1), spread > 1e-12 * n * sum2.max(initial=0.0)
-
-
-def _ordinal(units: Units, _data: ReliabilityData, weights: FloatArray) -> _Disagreements:
-    # Ordinal distance is the squared difference of mid-ranks, and those depend on which units were drawn.
-    totals = totals_of(units, weights)
-    n = totals.sum(axis=1)
-    ranks = np.cumsum(totals, axis=1) - totals / 2 - n[:, None] / 2
-    transposed = units.counts.T.tocsr()
-    s1, s2 = ranks @ transposed, ranks**2 @ transposed
-    observed = (weights * (2 * (units.size * s2 - s1**2) / (units.size - 1))).sum(axis=1)
-    expected = 2 * n * (totals * ranks**2).sum(axis=1) / (n - 1)
-    return observed, expected, _varies(totals)
-
-
-def _ratio(units: Units, data: ReliabilityData, weights: FloatArray) -> _Disagreements:
-    x = np.array(data.domain, dtype=np.float64)
-    within = np.zeros(len(units.size))
-    counts = units.counts
-    rows = np.repeat(np.arange(len(units.size)), np.diff(counts.indptr))
-    for lag in range(1, int(np.diff(counts.indptr).max())):
-        same_unit = rows[lag:] == rows[:-lag]
-        left, right = counts.indices[:-lag][same_unit], counts.indices[lag:][same_unit]
-        products = (counts.data[:-lag] * counts.data[lag:])[same_unit] * _ratio_distance(x[left], x[right])
-        within += np.bincount(rows[lag:][same_unit], weights=products, minlength=len(within))
-    observed = weights @ (2 * within / (units.size - 1))
-    totals = totals_of(units, weights)
-    n = totals.sum(axis=1)
-    crossed = np.zeros(len(weights))
-    for start in range(0, len(x), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        crossed += ((totals @ _ratio_distance(x[:, None], x[None, block])) * totals[:, block]).sum(axis=1)
-    return observed, crossed / (n - 1), _varies(totals)
-
-
-def _ratio_distance(a: FloatArray, b: FloatArray) -> FloatArray:
-    total = a + b
-    quotient: Any = np.divide(a - b, total, out=np.zeros(np.broadcast(a, b).shape), where=total != 0)
-    squared: FloatArray = quotient**2
-    return squared
-
-
-def _varies(totals: FloatArray) -> npt.NDArray[np.bool_]:
-    varies: npt.NDArray[np.bool_] = (totals > 0).sum(axis=1) >= 2
-    return varies
-
-
-_DISAGREEMENT = {
-    Level.NOMINAL: _nominal,
-    Level.ORDINAL: _ordinal,
-    Level.INTERVAL: _interval,
-    Level.RATIO: _ratio,
-}

@@ -10,8 +10,11 @@ from scipy import sparse
 
 from annotator_ops.measures import Reason
 from annotator_ops.models import Level
+from annotator_ops.stats.agreement.alpha import checked_distance
+from annotator_ops.stats.agreement.disagreement import ratio_distance, whole_period
 from annotator_ops.stats.agreement.units import undefined
-from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
 # δ² between all categories of a level without a closed form are computed in blocks of so many rows.
 _BLOCK = 1_000
@@ -56,6 +59,12 @@ class Ratings:
         cells = (np.ones(len(self.code)), (self.unit, self.code))
         return sparse.csr_array(cells, shape=(len(self.size), self.n_categories))
 
+    def of_raters(self, n_raters: int) -> list[IntArray]:
+        """Where the ratings of each rater are, in the order of the units."""
+        order = np.argsort(self.rater, kind="stable")
+        ends = np.cumsum(np.bincount(self.rater, minlength=n_raters))
+        return np.split(order, ends[:-1])
+
     def totals(self) -> FloatArray:
         """How often each category was chosen in all; shape categories."""
         return np.bincount(self.code, minlength=self.n_categories).astype(np.float64)
@@ -66,21 +75,18 @@ def metric_of(
 ) -> Metric | Reason:
     """How the categories of these data differ, or why they cannot be compared.
 
-    `distance` is a table of δ² over the domain in place of the level's own; `period` the circumference of circular
-    data, whose δ² is (1 − cos of the angle between) / 2. Raises ValueError for a table of another shape.
+    `distance` and `period` are those of `krippendorff_alpha`, and what is wrong with them raises ValueError as there.
     """
     if distance is not None:
-        table = np.asarray(distance, dtype=np.float64)
-        if table.shape != (len(data.domain),) * 2:
-            raise ValueError("The table of distances needs one row and one column per category.")
-        return Metric(data.level, table=table)
+        return Metric(data.level, table=checked_distance(distance, len(data.domain)))
     if data.level in (Level.NOMINAL, Level.ORDINAL):
         return Metric(data.level)
     values = np.array(data.domain, dtype=np.float64)
-    if data.level.value == "circular":
-        if not period:
-            return Reason("no-period", "Circular data need the length of the circle, for instance 24 for hours.")
-        angles = 2 * np.pi * values / period
+    if data.level is Level.CIRCULAR:
+        circumference = whole_period(data) if period is None else period
+        if isinstance(circumference, Reason):
+            return circumference
+        angles = 2 * np.pi * values / circumference
         return Metric(data.level, points=np.column_stack([np.cos(angles), np.sin(angles)]) / 2)
     if data.level is Level.RATIO:
         if values.min(initial=0.0) < 0:
@@ -89,8 +95,7 @@ def metric_of(
             sentence = f"{len(values)} distinct values are too many for the ratio level; declare the interval level."
             return Reason("too-many-values", sentence)
         return Metric(data.level, ratio=values)
-    # Centred, so that the differences of squares below lose no digits.
-    return Metric(data.level, points=(values - values.mean())[:, None])
+    return Metric(data.level, points=values[:, None])
 
 
 def ratings_of(data: ReliabilityData) -> Ratings:
@@ -131,15 +136,15 @@ def rating_sums(ratings: Ratings, metric: Metric, totals: FloatArray) -> FloatAr
     points = points_of(metric, totals)
     unit, size = ratings.unit, ratings.size
     if points is not None:
-        own = points[ratings.code]
-        square = (own**2).sum(axis=1)
-        sums = np.column_stack([np.bincount(unit, weights=column, minlength=len(size)) for column in own.T])
-        squares = np.bincount(unit, weights=square, minlength=len(size))
-        found = size[unit] * square - 2 * (own * sums[unit]).sum(axis=1) + squares[unit]
-        cleaned: FloatArray = np.maximum(found, 0.0)
-        return cleaned
+        found = np.zeros(len(unit))
+        for own in points[ratings.code].T:
+            # About the unit's mean, so that nothing cancels: Σ_j (x_i − x_j)² = m (x_i − x̄)² + Σ_j (x_j − x̄)².
+            square = (own - (np.bincount(unit, weights=own, minlength=len(size)) / size)[unit]) ** 2
+            found += size[unit] * square + np.bincount(unit, weights=square, minlength=len(size))[unit]
+        return found
     if metric.table is None and metric.ratio is None:
-        return size[unit] - _same(ratings)
+        different: FloatArray = size[unit] - same_answers(ratings)
+        return different
     total = np.zeros(len(unit))
     for lag in range(1, int(size.max(initial=0))):
         first = np.flatnonzero(unit[lag:] == unit[:-lag])
@@ -152,13 +157,12 @@ def rating_sums(ratings: Ratings, metric: Metric, totals: FloatArray) -> FloatAr
 def delta(metric: Metric, first: IntArray, second: IntArray) -> FloatArray:
     """δ² between categories given by their codes, at the levels that have no positions."""
     if metric.table is not None:
-        return metric.table[first, second]
+        looked_up: FloatArray = metric.table[first, second]
+        return looked_up
     if metric.ratio is None:
-        return (first != second).astype(np.float64)
-    a, b = metric.ratio[first], metric.ratio[second]
-    total = a + b
-    quotient: FloatArray = np.divide(a - b, total, out=np.zeros(np.broadcast(a, b).shape), where=total != 0)
-    return quotient**2
+        unequal: FloatArray = (first != second).astype(np.float64)
+        return unequal
+    return ratio_distance(metric.ratio[first], metric.ratio[second])
 
 
 def expected_sums(metric: Metric, totals: FloatArray) -> FloatArray:
@@ -166,14 +170,18 @@ def expected_sums(metric: Metric, totals: FloatArray) -> FloatArray:
     n = totals.sum(axis=1)
     if metric.table is None and metric.level is Level.ORDINAL:
         ranks = np.cumsum(totals, axis=1) - totals / 2 - n[:, None] / 2
-        return 2 * n * (totals * ranks**2).sum(axis=1)  # mid-ranks have mean 0
+        spread: FloatArray = 2 * n * (totals * ranks**2).sum(axis=1)  # mid-ranks have mean 0
+        return spread
     if metric.points is not None:
-        sums = totals @ metric.points
-        found: FloatArray = 2 * (n * (totals @ (metric.points**2).sum(axis=1)) - (sums**2).sum(axis=1))
+        found: FloatArray = np.zeros(len(totals))
+        for place in metric.points.T:
+            mean = totals @ place / np.maximum(n, 1)  # about the mean of each row, so that nothing cancels
+            found += 2 * n * (totals * (place[None, :] - mean[:, None]) ** 2).sum(axis=1)
         return found
     if metric.table is None and metric.ratio is None:
-        return n**2 - (totals**2).sum(axis=1)
-    total = np.zeros(len(totals))
+        unequal: FloatArray = n**2 - (totals**2).sum(axis=1)
+        return unequal
+    total: FloatArray = np.zeros(len(totals))
     codes = np.arange(totals.shape[1])
     for begin in range(0, len(codes), _BLOCK):
         block = codes[begin : begin + _BLOCK]
@@ -181,11 +189,11 @@ def expected_sums(metric: Metric, totals: FloatArray) -> FloatArray:
     return total
 
 
-def _same(ratings: Ratings) -> FloatArray:
+def same_answers(ratings: Ratings) -> FloatArray:
     """How many ratings of the unit, itself counted, have the same category; one entry a rating."""
     keys = ratings.unit * ratings.n_categories + ratings.code
     cells = len(ratings.size) * ratings.n_categories
     if cells <= 20 * len(keys):
-        return np.bincount(keys, minlength=cells)[keys].astype(np.float64)
+        return np.asarray(np.bincount(keys, minlength=cells)[keys], dtype=np.float64)
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return counts[inverse].astype(np.float64)
+    return np.asarray(counts[inverse], dtype=np.float64)

@@ -1,0 +1,250 @@
+"""Layer 5. Commands about what annotators' answers show: analyze, report, consensus, plan-sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from annotator_ops.cli.board import analysis_board
+from annotator_ops.cli.edge import run
+from annotator_ops.cli.options import DEFAULT_STUDY, JsonOption, StudyOption
+from annotator_ops.cli.stored import stored
+from annotator_ops.errors import OpsError
+from annotator_ops.models import Level, StepResult
+
+if TYPE_CHECKING:
+    from annotator_ops.reporting.source import Tables
+
+FilesArgument = Annotated[
+    list[Path] | None, typer.Argument(help="Tidy tables (rater,item,criterion,value) instead of a study.")
+]
+JudgesOption = Annotated[
+    list[Path] | None, typer.Option("--judges", "-j", help="Judges' scores for the tables; may be given twice.")
+]
+LevelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--level", "-l", help="CRITERION=nominal|ordinal|interval|ratio|circular; may be given several times."
+    ),
+]
+GoldOption = Annotated[
+    Path | None, typer.Option("--gold", help="Right answers for the tables, in the same columns, of one rater.")
+]
+ItemsOption = Annotated[
+    Path | None, typer.Option("--items", help="The tables' items with their texts: a task file with the same ids.")
+]
+GroupOption = Annotated[
+    list[str] | None,
+    typer.Option("--group", "-g", help="NAME=PATTERN, such as experts=expert_*; two or more groups are compared."),
+]
+
+
+_LARGEST = 1_000_000
+
+
+class ConsensusMethod(StrEnum):
+    """The methods of `stats.consensus.Method`, which a light command line does not load."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+    MAJORITY = "majority"
+    DAWID_SKENE = "dawid-skene"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    for command in (analyze, report, consensus):
+        app.command()(command)
+    app.command("plan-sample")(plan_sample)
+
+
+def analyze(
+    files: FilesArgument = None,
+    judges: JudgesOption = None,
+    level: LevelOption = None,
+    gold: GoldOption = None,
+    items: ItemsOption = None,
+    group: GroupOption = None,
+    study: StudyOption = DEFAULT_STUDY,
+    json: JsonOption = False,
+) -> None:
+    """Agreement, who and what disagrees, and correlation with judges."""
+
+    def step() -> StepResult:
+        from annotator_ops.steps.analyze import analyze_files, analyze_study
+
+        tables = _tables(files, judges, level, gold=gold, items=items, groups=group)
+        with analysis_board() as shown:
+            if tables is not None:
+                return analyze_files(tables, created_at=_now(), progress=shown.update)
+            opened, store = stored(study)
+            with store:
+                return analyze_study(opened, store, created_at=_now(), progress=shown.update)
+
+    run("analyze", step, json=json)
+
+
+def report(
+    files: FilesArgument = None,
+    judges: JudgesOption = None,
+    level: LevelOption = None,
+    gold: GoldOption = None,
+    items: ItemsOption = None,
+    group: GroupOption = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The HTML file to write.")] = None,
+    study: StudyOption = DEFAULT_STUDY,
+    json: JsonOption = False,
+) -> None:
+    """Write the HTML page for co-authors and reviewers."""
+
+    def step() -> StepResult:
+        from annotator_ops.steps.report import report_files, report_study
+
+        tables = _tables(files, judges, level, gold=gold, items=items, groups=group)
+        with analysis_board() as shown:
+            if tables is not None:
+                return report_files(tables, created_at=_now(), output=output, progress=shown.update)
+            opened, store = stored(study)
+            with store:
+                return report_study(opened, store, created_at=_now(), output=output, progress=shown.update)
+
+    run("report", step, json=json)
+
+
+def consensus(
+    files: FilesArgument = None,
+    method: Annotated[
+        ConsensusMethod | None,
+        typer.Option("--method", "-m", help="Else by level: majority, median, or mean; a tie stays a tie."),
+    ] = None,
+    level: LevelOption = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The table to write.")] = None,
+    study: StudyOption = DEFAULT_STUDY,
+    json: JsonOption = False,
+) -> None:
+    """Write what the annotators together say of each item, with its confidence."""
+
+    def step() -> StepResult:
+        from annotator_ops.stats.consensus import Method
+        from annotator_ops.steps.consensus import consensus_files, consensus_study
+
+        tables = _tables(files, None, level)
+        chosen = Method(method.value) if method else None
+        with analysis_board() as shown:
+            if tables is not None:
+                target = output or Path(f"{tables.name}-consensus.csv")
+                return consensus_files(tables, target, method=chosen, created_at=_now(), progress=shown.update)
+            opened, store = stored(study)
+            with store:
+                target = output or opened.root / f"{opened.name}-consensus.csv"
+                return consensus_study(opened, store, target, method=chosen, created_at=_now(), progress=shown.update)
+
+    run("consensus", step, json=json)
+
+
+def plan_sample(
+    files: FilesArgument = None,
+    items: Annotated[str, typer.Option("--items", help="Numbers of items to plan for.")] = "50,100,200,500,1000",
+    annotators: Annotated[str, typer.Option("--annotators", help="Numbers of annotators an item.")] = "2,3,4,5",
+    half_width: Annotated[
+        float | None,
+        typer.Option("--half-width", help="How many items alpha ± this needs, such as 0.05."),
+    ] = None,
+    level: LevelOption = None,
+    study: StudyOption = DEFAULT_STUDY,
+    json: JsonOption = False,
+) -> None:
+    """How narrow the interval of alpha would be with more items or annotators, from a pilot."""
+
+    def step() -> StepResult:
+        from annotator_ops.steps.plan_sample import Wanted, plan_files, plan_study
+
+        if half_width is not None and not 0 < half_width < 1:
+            raise OpsError(
+                f"--half-width {half_width:g} is no half width of alpha.",
+                hint="Write a number between 0 and 1, such as 0.05 for alpha ± 0.05.",
+                code="bad-half-width",
+            )
+        wanted = Wanted(_sizes(items, "--items"), _sizes(annotators, "--annotators"), half_width)
+        tables = _tables(files, None, level)
+        with analysis_board() as shown:
+            if tables is not None:
+                return plan_files(tables, wanted, created_at=_now(), progress=shown.update)
+            opened, store = stored(study)
+            with store:
+                return plan_study(opened, store, wanted, created_at=_now(), progress=shown.update)
+
+    run("plan-sample", step, json=json)
+
+
+def _sizes(text: str, option: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() and 2 <= int(part) <= _LARGEST for part in parts):
+        raise OpsError(
+            f"{option} {text} is no list of numbers from 2 to {_LARGEST:,}.",
+            hint=f"Write them with commas: {option} 50,100,200.",
+            code="bad-sizes",
+        )
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _now() -> datetime:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _tables(
+    files: list[Path] | None,
+    judges: list[Path] | None,
+    level: list[str] | None,
+    *,
+    gold: Path | None = None,
+    items: Path | None = None,
+    groups: list[str] | None = None,
+) -> Tables | None:
+    """The tables of the command line, or None where it names none and the study is meant."""
+    if not files:
+        if judges or level or gold or items or groups:
+            raise OpsError(
+                "`--judges`, `--level`, `--gold`, `--items` and `--group` belong to tables given on the command line; "
+                "no table is given.",
+                hint="Name the tables, or write `judges:`, `criteria:` and `gold:` into study.yaml.",
+                code="options-without-files",
+            )
+        return None
+    from annotator_ops.reporting.source import Tables
+
+    return Tables(
+        ratings=tuple(files),
+        judges=tuple(judges or ()),
+        levels=_levels(level or ()),
+        gold=gold,
+        items=items,
+        groups=dict(_named(text, "group", "experts=expert_*") for text in groups or ()),
+    )
+
+
+def _levels(given: Sequence[str]) -> dict[str, Level]:
+    levels = {}
+    for text in given:
+        name, sign, level = text.rpartition("=")
+        if not sign or not name or level not in set(Level):
+            raise OpsError(
+                f"{text!r} declares no level of measurement.",
+                hint=f"Write CRITERION=LEVEL, the level one of {', '.join(Level)}.",
+                code="bad-level",
+            )
+        levels[name] = Level(level)
+    return levels
+
+
+def _named(text: str, what: str, example: str) -> tuple[str, str]:
+    name, sign, rest = text.partition("=")
+    if not sign or not name.strip() or not rest.strip():
+        raise OpsError(f"{text!r} names no {what}.", hint=f"Write it as {example}.", code=f"bad-{what}")
+    return name.strip(), rest.strip()

@@ -1,0 +1,114 @@
+"""Layer 2. What is disagreed on, for the report: items with everybody's answers, and confused categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from annotator_ops.models import JSONDict
+from annotator_ops.reporting import rounding
+from annotator_ops.reporting.figures import Figure, estimate
+from annotator_ops.reporting.names import title
+
+_MOST_ITEMS = 12
+_MOST_CONFUSIONS = 5
+_MOST_CATEGORIES = 30
+_LONGEST_ANSWER = 160
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """One item with its text, how much it is disagreed on (1 is what chance would give), and the answers by whom."""
+
+    item: str
+    text: str
+    disagreement: str
+    answers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionRow:
+    """Two categories, their share of all disagreement, and how often they meet against chance."""
+
+    first: str
+    second: str
+    share: str
+    ratio: str
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryRow:
+    """One category or label with its coefficients."""
+
+    name: str
+    cells: tuple[Figure, ...]
+
+
+def items(criterion: JSONDict) -> tuple[ItemRow, ...]:
+    """The most disagreed items; equal answers are listed together."""
+    rows = []
+    for item in criterion["items"][:_MOST_ITEMS]:
+        by_answer: dict[str, list[str]] = {}
+        for rater, value in item["answers"].items():
+            by_answer.setdefault(_short(_answer(value)), []).append(rater)
+        answers = tuple((answer, ", ".join(raters)) for answer, raters in by_answer.items())
+        rows.append(ItemRow(item["item"], item["text"] or "", rounding.mean(item["disagreement"]), answers))
+    return tuple(rows)
+
+
+def confusions(criterion: JSONDict) -> tuple[ConfusionRow, ...]:
+    """The pairs of categories with most of the disagreement; none where there are only two categories."""
+    found = criterion["confusions"]
+    if len(criterion["categories"]) < 3:
+        return ()
+    return tuple(
+        ConfusionRow(
+            rounding.value_text(pair["categories"][0]),
+            rounding.value_text(pair["categories"][1]),
+            rounding.percent(pair["share"]),
+            f"{pair['ratio_to_chance']:.2f}",
+        )
+        for pair in found[:_MOST_CONFUSIONS]
+        if pair["share"] > 0
+    )
+
+
+def categories(criterion: JSONDict) -> tuple[tuple[str, ...], tuple[CategoryRow, ...]]:
+    """The columns and rows of what each category, or each label of sets and regions, is agreed on."""
+    if criterion["by_label"]:
+        names = list(dict.fromkeys(name for found in criterion["by_label"].values() for name in found))
+        labels = list(criterion["by_label"].items())[:_MOST_CATEGORIES]
+        rows = tuple(CategoryRow(label, tuple(estimate(found.get(name)) for name in names)) for label, found in labels)
+        return tuple(title(name) for name in names), rows
+    found = criterion["categories"]
+    if not 2 < len(found) <= _MOST_CATEGORIES:
+        return (), ()
+    has_kappa = any(each.get("fleiss_kappa") for each in found)
+    rows = tuple(
+        CategoryRow(
+            rounding.value_text(each["category"]),
+            (
+                estimate(each["specific_agreement"], as_percent=True),
+                *([estimate(each["fleiss_kappa"])] if has_kappa else []),
+            ),
+        )
+        for each in found
+    )
+    return ("Specific agreement", *(["Fleiss’ κ"] if has_kappa else [])), rows
+
+
+def _answer(value: object) -> str:
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        labels = [label for part in value if isinstance(part, dict) for label in _labels(part)]
+        marks = rounding.number_of(len(value), "mark")
+        return f"{marks}: {', '.join(labels)}" if labels else marks
+    return rounding.value_text(value)
+
+
+def _labels(region: JSONDict) -> list[str]:
+    found: object = next((labels for key, labels in region.items() if key.endswith("labels")), None)
+    where = f" “{region['text']}”" if isinstance(region.get("text"), str) else ""
+    return [f"{label}{where}" for label in found] if isinstance(found, list) else []
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_ANSWER else f"{text[: _LONGEST_ANSWER - 1]}…"

@@ -1,0 +1,209 @@
+"""Layer 2. What about a rater deserves a look: rules, their numbers, and a sentence that accuses nobody.
+
+A flag is an invitation to look at the answers. Rules that test something (their p-value is named in the sentence) are
+adjusted for the number of annotators by Holm 1979, so that a rule flags anybody by chance in at most 5 % of studies,
+and ask for a least size of the effect besides, since with many answers every trifle is significant. The other rules
+are plain thresholds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from annotator_ops.measures import Estimate
+from annotator_ops.models import JSONDict, Level
+from annotator_ops.stats.checks import Check
+from annotator_ops.stats.closed_intervals import holm, p_value
+from annotator_ops.stats.pace import Pace
+from annotator_ops.stats.raters import RaterAgreement
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.styles import AnsweringStyle
+from annotator_ops.stats.values import display
+
+# The usual level of significance, held for all annotators together.
+SIGNIFICANCE = 0.05
+# Fewer answers than this make no pattern.
+LEAST_ANSWERS = 10
+# One fast answer in twenty happens to careful people.
+TOLERATED_FAST = 0.05
+# Four answers alike in a row strike nobody.
+LEAST_RUN = 5
+# A quarter more of one answer than the others give is visible in a bar chart.
+MODAL_EXCESS = 0.25
+# Cohen 1988 calls half a standard deviation, and a correlation of .3, medium.
+BIAS_DEVIATIONS = 0.5
+LEAST_DRIFT = 0.3
+# A change that moves alpha across half of the distance between Krippendorff's .667 and .800.
+ALPHA_GAIN = 0.067
+# The least share of identical or right answers on checks. Real studies rarely ask for less.
+LEAST_CHECKED = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One rule that one rater's numbers meet. `value` is the number that the rule is about."""
+
+    code: str
+    rule: str
+    value: float
+    sentence: str
+
+    def as_json(self) -> JSONDict:
+        return {"code": self.code, "rule": self.rule, "value": self.value, "sentence": self.sentence}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    row: int
+    p: float
+    large: bool
+    flag: Flag
+
+
+def flags(
+    data: ReliabilityData,
+    agreement: Sequence[RaterAgreement],
+    styles: Sequence[AnsweringStyle],
+    *,
+    paces: Sequence[Pace] = (),
+    repeats: Sequence[Check] = (),
+    gold: Sequence[Check] = (),
+) -> dict[str, tuple[Flag, ...]]:
+    """Every rater's flags, none being the rule. The sequences have one entry a rater, in the order of the data."""
+    found: dict[str, list[Flag]] = {rater: [] for rater in data.raters}
+    checked = data.level in (Level.NOMINAL, Level.ORDINAL)
+    families = (
+        _fast(paces),
+        _runs(styles),
+        _modal(styles),
+        _biases(data, agreement),
+        _drifts(paces, data.level),
+        _checks(repeats if checked else (), "repeats", "items that were given twice got the same answer"),
+        _checks(gold if checked else (), "gold", "items with a known answer got it"),
+    )
+    for family in families:
+        tested = list(family)
+        if not tested:
+            continue
+        for one, adjusted in zip(tested, holm([one.p for one in tested]), strict=True):
+            if one.large and adjusted <= SIGNIFICANCE:
+                found[data.raters[one.row]].append(one.flag)
+    for rater, flag in _outliers(agreement):
+        found[rater].append(flag)
+    return {rater: tuple(own) for rater, own in found.items()}
+
+
+def _fast(paces: Sequence[Pace]) -> Iterator[_Tested]:
+    for row, pace in enumerate(paces):
+        if pace.fast.value is None or pace.n_timed < LEAST_ANSWERS:
+            continue
+        p = float(stats.binom.sf(pace.n_fast - 1, pace.n_timed, TOLERATED_FAST))
+        sentence = f"{pace.n_fast} of {pace.n_timed} answers took {pace.fast_rule}."
+        rule = f"more than {TOLERATED_FAST:.0%} of the answers took {pace.fast_rule}; binomial test"
+        large = pace.fast.value > TOLERATED_FAST
+        yield _Tested(row, p, large, Flag("fast", rule, pace.fast.value, sentence))
+
+
+def _runs(styles: Sequence[AnsweringStyle]) -> Iterator[_Tested]:
+    for row, style in enumerate(styles):
+        if style.longest_run is None or style.run_probability is None or style.run_answer is None:
+            continue
+        sentence = (
+            f"{style.longest_run} answers in a row were {display(style.run_answer)}; with the same shares of answers "
+            f"in random order, a run of this length has a probability of {_small(style.run_probability)}."
+        )
+        rule = f"a run of at least {LEAST_RUN} identical answers that is improbable in random order"
+        flag = Flag("run", rule, float(style.longest_run), sentence)
+        yield _Tested(row, style.run_probability, style.longest_run >= LEAST_RUN, flag)
+
+
+def _modal(styles: Sequence[AnsweringStyle]) -> Iterator[_Tested]:
+    for row, style in enumerate(styles):
+        own, others = style.modal_share, style.modal_share_of_others
+        if own is None or others is None or len(style.modal) != 1 or style.n_ratings < LEAST_ANSWERS:
+            continue
+        p = float(stats.binom.sf(round(own * style.n_ratings) - 1, style.n_ratings, others))
+        sentence = (
+            f"{own:.0%} of the answers were {display(style.modal[0])}; of the others' answers to the same items "
+            f"{others:.0%} were."
+        )
+        rule = f"the most frequent answer is at least {MODAL_EXCESS:.0%} more frequent than among the others"
+        yield _Tested(row, p, own - others >= MODAL_EXCESS, Flag("one-answer", rule, own, sentence))
+
+
+def _biases(data: ReliabilityData, agreement: Sequence[RaterAgreement]) -> Iterator[_Tested]:
+    if data.level in (Level.NOMINAL, Level.CIRCULAR):
+        return
+    values = data.values[~np.isnan(data.values)]
+    deviation = float(values.std()) if len(values) else 0.0
+    for row, one in enumerate(agreement):
+        bias, error = one.bias, one.bias.standard_error
+        if bias.value is None or one.n_common < LEAST_ANSWERS or deviation <= 0:
+            continue
+        # Without an error the difference is the same on every item, and no test is needed.
+        p = float(2 * stats.t.sf(abs(bias.value) / error, bias.n_items - 1)) if error else 0.0
+        more = "more" if bias.value > 0 else "less"
+        sentence = (
+            f"On the {bias.n_items} common items the values are on average {abs(bias.value):.2f} {more} than the "
+            f"others' mean, {abs(bias.value) / deviation:.1f} standard deviations of all values."
+        )
+        rule = f"the mean difference from the others is at least {BIAS_DEVIATIONS:g} standard deviations; t test"
+        large = abs(bias.value) >= BIAS_DEVIATIONS * deviation
+        yield _Tested(row, p, large, Flag("bias", rule, bias.value, sentence))
+
+
+def _drifts(paces: Sequence[Pace], level: Level) -> Iterator[_Tested]:
+    for row, pace in enumerate(paces):
+        p = p_value(pace.drift)
+        if pace.drift.value is None or p is None or pace.drift.n_items < LEAST_ANSWERS:
+            continue
+        rho = pace.drift.value
+        if level in (Level.NOMINAL, Level.CIRCULAR):
+            way = f"agreement with the others {'rose' if rho > 0 else 'fell'}"
+        else:
+            way = f"the values {'rose' if rho > 0 else 'fell'} against the others' mean"
+        sentence = f"Over the {pace.drift.n_items} answers in their order {way} (rank correlation {rho:.2f})."
+        rule = f"a trend over the own order of answers of at least {LEAST_DRIFT:g}; test of Spearman's rho"
+        yield _Tested(row, p, abs(rho) >= LEAST_DRIFT, Flag("drift", rule, rho, sentence))
+
+
+def _checks(checks: Sequence[Check], code: str, words: str) -> Iterator[_Tested]:
+    for row, check in enumerate(checks):
+        same = check.same
+        if same.value is None:
+            continue
+        right = round(same.value * same.n_items)
+        p = float(stats.binom.cdf(right, same.n_items, LEAST_CHECKED))
+        sentence = f"{right} of {same.n_items} {words}."
+        rule = f"less than {LEAST_CHECKED:.0%} of the {words}; binomial test"
+        yield _Tested(row, p, same.value < LEAST_CHECKED, Flag(code, rule, same.value, sentence))
+
+
+def _outliers(agreement: Sequence[RaterAgreement]) -> Iterator[tuple[str, Flag]]:
+    for one in agreement:
+        gain = -one.alpha_change if one.alpha_change is not None else 0.0
+        if one.n_common < LEAST_ANSWERS:
+            continue
+        if gain >= ALPHA_GAIN:
+            sentence = f"Without these answers alpha is {_value(one.alpha_without)}, which is {gain:.3f} more."
+            rule = f"alpha rises by at least {ALPHA_GAIN:g} without the rater"
+            yield one.rater, Flag("lowers-alpha", rule, gain, sentence)
+        with_others = one.alpha_with_others.value
+        if with_others is not None and with_others <= 0:
+            sentence = (
+                f"On the {one.n_common} common items the answers agree with the others' no more than chance would "
+                f"give (alpha {with_others:.3f})."
+            )
+            yield one.rater, Flag("chance", "alpha with the others is at most 0", with_others, sentence)
+
+
+def _small(p: float) -> str:
+    return f"{p:.2g}" if p >= 1e-4 else "less than 1 in 10,000"
+
+
+def _value(estimate: Estimate) -> str:
+    return "undefined" if estimate.value is None else f"{estimate.value:.3f}"
