@@ -62,7 +62,7 @@ class _Measured(dict[Any, float]):
     """A column of numbers, NaN where there is none, and by row the cells that are no such number.
 
     `parse` makes a number of a cell or raises ValueError. `quick` makes numbers of many cells at once, or raises
-    ValueError or TypeError if for any of them this needs a closer look.
+    ValueError, TypeError or OverflowError if any of them needs a closer look.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class _Measured(dict[Any, float]):
     def extend(self, cells: Sequence[Any]) -> None:
         try:
             self._numbers.extend(self._quick(cells))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             keys = _keys(cells)
             first = len(self._numbers)
             self._numbers.extend(map(self.__getitem__, keys))
@@ -100,7 +100,8 @@ class _Measured(dict[Any, float]):
             self.faulty.update((first + row, self._cell(key)) for row, key in enumerate(keys) if key in refused)
 
     def numbers(self) -> FloatArray:
-        return np.frombuffer(self._numbers, dtype=np.float64) if self._numbers else np.zeros(0)
+        numbers: FloatArray = np.array(self._numbers, dtype=np.float64) + 0.0  # without the sign of zero
+        return numbers
 
     def _cell(self, key: Any) -> Any:
         return self._plain(key.cell if type(key) is _Odd else key)
@@ -112,8 +113,8 @@ def _seconds(cell: Any) -> float:
 
 
 def _all_seconds(cells: Sequence[Any]) -> Sequence[float]:
-    if bool in set(map(type, cells)):
-        raise TypeError("a truth value is no number")
+    if not set(map(type, cells)) <= {str, int, float}:
+        raise TypeError("some are neither numbers nor text")
     numbers = list(map(float, cells))
     if not math.isfinite(sum(numbers)) or min(numbers, default=0.0) < 0:
         raise ValueError("some are no lengths of time")

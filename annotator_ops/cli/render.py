@@ -159,10 +159,34 @@ def _logs(console: Console, result: StepResult) -> None:
         console.print("[dim]Nothing has been written yet.[/]")
 
 
+def _plan_sample(console: Console, result: StepResult) -> None:
+    _outcomes(console, result)
+    for plan in result.data["plans"]:
+        sizes = list(dict.fromkeys(row["n_items"] for row in plan["rows"]))
+        table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+        table.title = escape(f"\n{plan['title']}: expected half width of the interval of alpha")
+        table.add_column("annotators an item", justify="right")
+        for size in sizes:
+            table.add_column(f"{size:,} items", justify="right")
+        by_raters: dict[int, list[str]] = {}
+        for row in plan["rows"]:
+            width = "–" if row["half_width"] is None else f"{'≤ ' if row['bound'] else ''}{row['half_width']:.3f}"
+            by_raters.setdefault(row["n_raters"], []).append(width)
+        for raters, widths in by_raters.items():
+            table.add_row(str(raters), *widths)
+        console.print(table)
+        for needed in plan["needed"] or ():
+            how = f"alpha ± {result.data['half_width']:g} with {needed['n_raters']} annotators an item"
+            about = "at most about" if needed["bound"] else "about"
+            said = f"needs {about} {needed['n_items']:,} items" if needed["n_items"] else f"– {needed['reason']}"
+            console.print(f"  {escape(how)} {escape(said)}")
+
+
 _SPECIAL: dict[str, Callable[[Console, StepResult], None]] = {
     "provision": _provision,
     "start": _provision,
     "status": _status,
     "invite": _invite,
     "logs": _logs,
+    "plan-sample": _plan_sample,
 }

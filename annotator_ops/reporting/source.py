@@ -30,7 +30,7 @@ from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec, infer
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.table import RatingTable, joined
-from annotator_ops.stats.values import ValueKind, display
+from annotator_ops.stats.values import ValueKind, display, is_finite_number
 from annotator_ops.tables import remarks
 from annotator_ops.task_files import read_tasks
 from annotator_ops.wordings import wordings
@@ -137,7 +137,9 @@ def material_of_files(tables: Tables, *, created_at: datetime, progress: Progres
     groups = {name: _matching(table, name, pattern) for name, pattern in tables.groups.items()}
     sources = tuple(path.name for path in tables.files)
     provenance = Provenance(tables.name, tables.name, created_at, versions(), sources=sources)
-    return Material(table, specs, Context(texts, {}, _gold(tables.gold), groups), provenance)
+    gold = _gold(tables.gold)
+    _check_gold(gold, specs, tables.gold)
+    return Material(table, specs, Context(texts, {}, gold, groups), provenance)
 
 
 def material_of_study(
@@ -159,6 +161,7 @@ def material_of_study(
         name: {item: _numbered(value, numbers.get(name, {})) for item, value in answers.items()}
         for name, answers in _gold(study.gold).items()
     }
+    _check_gold(gold, specs, study.gold)
     lengths = {
         criterion.name: lengths_of(control, config, study.tasks)
         for criterion in criteria
@@ -226,6 +229,21 @@ def _gold(path: Path | None) -> dict[str, dict[str, Value]]:
         if rating.value is not None:
             answers.setdefault(rating.criterion, {})[rating.item] = rating.value
     return answers
+
+
+def _check_gold(gold: Mapping[str, Mapping[str, Value]], specs: Sequence[CriterionSpec], path: Path | None) -> None:
+    """Right answers have to be of the kind that the answers are, or none would ever be found."""
+    for spec in specs:
+        if spec.level in (None, Level.NOMINAL):
+            continue
+        for item, value in gold.get(spec.name, {}).items():
+            if not is_finite_number(value):
+                raise OpsError(
+                    f"{path.name if path else 'gold'} gives {display(value)!r} as the right answer to item {item} on "
+                    f"{spec.name}, which is no number, but the level of {spec.name} is {spec.level}.",
+                    hint="Write the number that stands for it, or declare the level nominal.",
+                    code="gold-values",
+                )
 
 
 def _matching(table: RatingTable, name: str, pattern: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from annotator_ops.models import JSONDict
 from annotator_ops.reporting import rounding
 from annotator_ops.reporting.figures import Figure, estimate
 from annotator_ops.reporting.names import title
+from annotator_ops.stats.values import category_key
 
 _MOST_ITEMS = 12
 _MOST_CONFUSIONS = 5
@@ -48,7 +49,7 @@ def items(criterion: JSONDict) -> tuple[ItemRow, ...]:
     rows = []
     for item in criterion["items"][:_MOST_ITEMS]:
         by_answer: dict[str, list[str]] = {}
-        for rater, value in item["answers"].items():
+        for rater, value in sorted(item["answers"].items(), key=lambda answer: category_key(answer[1])):
             by_answer.setdefault(_short(_answer(value)), []).append(rater)
         answers = tuple((answer, ", ".join(raters)) for answer, raters in by_answer.items())
         rows.append(ItemRow(item["item"], item["text"] or "", rounding.mean(item["disagreement"]), answers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from annotator_ops.measures import Reason
+from annotator_ops.models import Level
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
@@ -47,6 +49,11 @@ class DawidSkene:
         right = (weights * np.nan_to_num(diagonal)).sum(axis=1)
         expected: FloatArray = np.divide(right, total, out=np.full(len(total), np.nan), where=total > 0)
         return expected
+
+    def confusion_of(self, rater: int) -> tuple[tuple[float | None, ...], ...]:
+        """One rater's confusion (right classes × answers) as plain numbers, None where it is unknown."""
+        rows = self.confusion[rater].tolist()
+        return tuple(tuple(None if math.isnan(share) else share for share in row) for row in rows)
 
 
 def dawid_skene(
@@ -89,6 +96,9 @@ def dawid_skene(
 
 def fit_model(data: ReliabilityData, *, tolerance: float = 1e-9) -> DawidSkene | Reason:
     """The model of reliability data, or why it does not fit them: items and raters as in `data`, classes its domain."""
+    if data.level not in (Level.NOMINAL, Level.ORDINAL):
+        sentence = f"The level is {data.level.value}; the model of Dawid and Skene is one of categories."
+        return Reason("needs-categories", sentence)
     rated = data.codes != MISSING
     active = int(rated.any(axis=1).sum())
     if active < LEAST_RATERS or not (rated.sum(axis=0) >= 2).any():

@@ -77,6 +77,8 @@ def metric_of(
 
     `distance` and `period` are those of `krippendorff_alpha`, and what is wrong with them raises ValueError as there.
     """
+    if not data.domain:
+        return Reason("no-ratings", "There is no rating that has a value.")
     if distance is not None:
         return Metric(data.level, table=checked_distance(distance, len(data.domain)))
     if data.level in (Level.NOMINAL, Level.ORDINAL):

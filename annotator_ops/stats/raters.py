@@ -104,7 +104,6 @@ def rater_agreement(
             )
         )
         left = without[row]
-        known = alpha.value is not None and left.value is not None
         found.append(
             RaterAgreement(
                 rater=rater,
@@ -113,7 +112,7 @@ def rater_agreement(
                 agreement=agreement,
                 alpha_with_others=_none(reason, data, n) if reason else with_others[row],
                 alpha_without=left,
-                alpha_change=alpha.value - left.value if known else None,  # type: ignore[operator]
+                alpha_change=None if alpha.value is None or left.value is None else alpha.value - left.value,
                 **_against_mean(data, numbers, row, n, reason, confidence),
             )
         )

@@ -51,7 +51,9 @@ def plan_study(
 
 
 def _planned(material: Material, wanted: Wanted, progress: Progress) -> StepResult:
-    outcomes, plans = [], []
+    outcomes: list[Outcome] = []
+    plans: list[JSONDict] = []
+    cautions: list[str] = []
     for number, spec in enumerate(material.specs):
         title = spec.title or spec.name
         progress("planning", title, number / len(material.specs))
@@ -73,9 +75,10 @@ def _planned(material: Material, wanted: Wanted, progress: Progress) -> StepResu
             for raters in wanted.annotators:
                 needed = items_needed(data, half_width=wanted.half_width, n_raters=raters)
                 plan["needed"].append({"n_raters": raters, **_needed(needed)})
-        outcomes.append(Outcome(title, "warning" if found.cautions else "ok", f"{said}. {' '.join(found.cautions)}"))
+        outcomes.append(Outcome(title, "ok", said))
+        cautions += found.cautions
         plans.append(plan)
-    return StepResult("plan-sample", tuple(outcomes), {"plans": plans, "half_width": wanted.half_width})
+    return StepResult("plan-sample", tuple(outcomes), {"plans": plans, "half_width": wanted.half_width}, tuple(dict.fromkeys(cautions)))
 
 
 def _needed(found: PlannedPrecision | Reason) -> JSONDict:

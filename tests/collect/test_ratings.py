@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +16,8 @@ from hypothesis import strategies as st
 
 from annotator_ops.errors import OpsError
 from annotator_ops.measures import Rating
+from annotator_ops.models import RaterKind
+from annotator_ops.rating_cells import REQUIRED, Lack, faults_of, unshielded
 from annotator_ops.ratings import NUMBER, RatingsError, read_judge_table, read_judges, read_ratings, read_table
 from annotator_ops.tables import TableFormat, encode_ratings, value_text
 
@@ -208,6 +213,71 @@ def test_how_far_the_reading_is(tmp_path: Path, form: TableFormat) -> None:
     assert len(read_table(path, "human", progress=told.append)) == 2_000
     assert told == sorted(told)
     assert len(told) > 1 and 0 < told[0] < 1 and told[-1] == 1
+
+
+WILD = [
+    *(None, True, False, 0, -0.0, 7, 7.5, 10**400, -1, "", "  ", "anna", "4", "3,5", "nan", "1e999", "[NaN]", "'-5"),
+    *(["x"], [["x"]], [{"start": 1}], {"a": 1}, "\ud800", ["\ud800"], '["\\ud800"]', "judge", "human", "robot", "1.5"),
+    *("2026-01-31T12:00:00Z", "2026-01-31T12:00:00", "2026-01-31\ud80012:00:00Z", "0001-01-01T00:00:00+01:00", "soon"),
+]
+FIELDS = ("rater", "item", "criterion", "value", "kind", "reason", "seconds", "created_at", "source")
+# Mostly good rows, so that what is quick for good rows is tried beside a few bad ones.
+USUAL = dict(zip(FIELDS, ["anna", "t", "c", "4", "human", "", "1.5", "2026-01-31T12:00:00Z", "s"], strict=True))
+ODD_ROWS = st.lists(
+    st.dictionaries(st.sampled_from(FIELDS), st.sampled_from([*WILD, Lack.ABSENT]), max_size=2), min_size=1, max_size=12
+)
+
+
+def found_in(path: Path, kind: RaterKind) -> list[tuple[int | None, str, str, str]]:
+    try:
+        read_table(path, kind)
+    except RatingsError as error:
+        own = [problem for problem in error.problems if problem.code != "rated-twice"]
+        return [(problem.line, problem.message, problem.hint, problem.code) for problem in own]
+    return []
+
+
+@settings(deadline=None)
+@given(changes=ODD_ROWS, kind=st.sampled_from(["human", "judge"]), names=st.sets(st.sampled_from(FIELDS[4:])))
+def test_columns_find_all_that_a_look_at_each_row_finds(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[dict[str, Any]], kind: RaterKind, names: set[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    rows = [{**USUAL, **change} for change in changes]
+    rows = [{name: row[name] for name in FIELDS if name in names or name in REQUIRED} for row in rows]
+    lines = [json.dumps({name: cell for name, cell in row.items() if cell is not Lack.ABSENT}) for row in rows]
+    expected = [(n, *fault) for n, row in enumerate(rows, start=1) for fault in faults_of(row, kind, commas=False)]
+    assert found_in(written(folder, "\n".join(lines), "r.jsonl"), kind) == expected
+
+    texts = [{name: cell for name, cell in row.items() if isinstance(cell, str) and cell.isascii()} for row in rows]
+    sheet = io.StringIO(newline="")
+    writer = csv.DictWriter(sheet, list(rows[0]), restval="", delimiter=";")
+    writer.writeheader()
+    writer.writerows(texts)
+    cells = [{name: unshielded(row.get(name, "")) for name in rows[0]} for row in texts]
+    there = [(n, row) for n, row in enumerate(cells, start=2) if any(cell.strip() for cell in row.values())]
+    expected = [(n, *fault) for n, row in there for fault in faults_of(row, kind, commas=True)]
+    expected = expected or ([] if there else [(0, "there is not one rating in it.", "Add rows.", "no-rows")])
+    found = found_in(written(folder, sheet.getvalue()), kind)
+    assert [(line or 0, *rest) for line, *rest in found] == expected
+
+
+def test_lengths_of_time_are_read_alike_alone_and_among_others(tmp_path: Path) -> None:
+    def seconds_of(cells: list[Any]) -> list[Any]:
+        rows = [
+            {"rater": "a", "item": str(n), "criterion": "c", "value": 1, "seconds": cell}
+            for n, cell in enumerate(cells)
+        ]
+        path = written(tmp_path, "\n".join(map(json.dumps, rows)), "r.jsonl")
+        return [repr(rating.seconds) for rating in read_ratings(path, "human")]
+
+    good = [0, -0.0, 7, 7.5, "1.5", " 2 ", "1_0", "1e3"]
+    assert seconds_of(good) == seconds_of([*good, None])[:-1]
+    assert seconds_of(good) == ["0.0", "0.0", "7.0", "7.5", "1.5", "2.0", "10.0", "1000.0"]
+    for bad in (-1, "-1", "nan", "inf", 10**400, True, [1], "soon"):
+        with pytest.raises(RatingsError) as caught:
+            seconds_of([*good, bad])
+        assert [(problem.line, problem.code) for problem in caught.value.problems] == [(len(good) + 1, "bad-seconds")]
 
 
 # --- repeats ---------------------------------------------------------------------------------------------------------

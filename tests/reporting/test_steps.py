@@ -160,7 +160,7 @@ def test_a_report_of_a_study_lands_in_its_reports_folder(study: Study, collected
     assert result.data["report"] == str(path)
     assert "SIMULATED." in path.read_text()
     stored = json.loads((study.root / "reports" / "moods-2026-03-04.analysis.json").read_text())
-    assert stored["schema"] == "annotator-ops/analysis@1"
+    assert stored["schema"] == "annotator-ops/analysis@2"
     assert stored["criteria"] == result.data["criteria"]
 
 
@@ -235,7 +235,7 @@ def test_a_word_among_numbers_is_an_error_where_numbers_are_declared(ratings: Pa
     assert (outcome.state, outcome.code) == ("warning", "not-numeric")
     assert "NA (boris on item 2)" in outcome.message
     (quiet,) = analyze_files(tables(ratings, levels={"fluency": Level.NOMINAL}), created_at=NOW).outcomes
-    assert (quiet.state, quiet.hint) == ("ok", "")
+    assert (quiet.state, quiet.code) == ("ok", "")
 
 
 def test_a_finding_names_its_item(study: Study, collected: Store) -> None:

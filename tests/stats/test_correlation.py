@@ -10,6 +10,7 @@ from scipy import stats
 
 from annotator_ops.stats.correlation import spearman
 from annotator_ops.stats.intervals import Resampling
+from annotator_ops.stats.reliability import FloatArray
 
 
 @given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=3, max_size=40))
@@ -54,3 +55,35 @@ def test_means_that_differ_only_in_the_order_of_addition_are_ties() -> None:
     assert x[0] != x[1]
     y = np.array([1.0, 2.0, 3.0, 0.5])
     assert spearman(x, y).value == pytest.approx(stats.spearmanr([2, 2, 3, 1], [2, 3, 4, 1]).statistic)
+
+
+def test_the_standard_error_is_that_of_the_bootstrap() -> None:
+    random = np.random.default_rng(4)
+    x = random.integers(1, 8, 400).astype(float)
+    y = x + random.integers(-3, 4, 400).astype(float)
+    found = spearman(x, y)
+    long_way = []
+    for _ in range(2000):
+        drawn = random.integers(0, 400, 400)
+        long_way.append(stats.spearmanr(x[drawn], y[drawn]).statistic)
+    assert found.standard_error == pytest.approx(np.std(long_way), rel=0.06)
+
+
+def test_the_method_is_the_one_for_the_number_of_items() -> None:
+    random = np.random.default_rng(5)
+    methods = {}
+    for items in (30, 1200, 20_000):
+        x = random.normal(size=items)
+        found = spearman(x, x + random.normal(size=items), resampling=Resampling(resamples=50))
+        assert found.low is not None and found.high is not None and found.value is not None
+        assert found.low < found.value < found.high <= 1
+        methods[items] = found.method, found.seed
+    assert "BCa" in methods[30][0] and "percentile" in methods[1200][0] and "delta method" in methods[20_000][0]
+    assert (methods[30][1], methods[1200][1], methods[20_000][1]) == (0, 0, None)
+
+
+def test_perfect_order_has_no_interval_and_no_error() -> None:
+    x: FloatArray = np.arange(60.0)
+    found = spearman(x, x**3, resampling=Resampling(resamples=50))
+    assert found.value == pytest.approx(1) and found.standard_error is None
+    assert found.low is None and "no interval: all resamples give the same value" in found.method

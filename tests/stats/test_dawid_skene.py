@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise, permutations
 
 import numpy as np
+import pandas
 import pytest
 
 from annotator_ops.measures import Reason
@@ -14,6 +17,7 @@ from annotator_ops.stats.dawid_skene import DawidSkene, dawid_skene, fit_model
 from annotator_ops.stats.raters import competence
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.values import FloatArray, IntArray
+from tests.conftest import need
 
 # Dawid and Skene 1979, Table 1: 45 patients by 5 anaesthetists, the first of whom judged three times.
 TABLE_1 = """
@@ -90,10 +94,10 @@ def test_the_same_as_a_plain_em() -> None:
 
 
 def test_crowd_kit_finds_the_same() -> None:
-    pandas = pytest.importorskip("pandas")
+    need(find_spec("crowdkit"), "crowd-kit")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        aggregation = pytest.importorskip("crowdkit.aggregation")
+        aggregation = import_module("crowdkit.aggregation")
         raters, items, labels, _ = simulated(200, [0.9, 0.8, 0.7, 0.6], 3, seed=4)
         frame = pandas.DataFrame({"worker": raters, "task": items, "label": labels})
         oracle = aggregation.DawidSkene(n_iter=500, tol=0.0)
@@ -176,14 +180,15 @@ def test_wrong_input_raises(raters: list[int], items: list[int], labels: list[in
         dawid_skene(raters, items, labels, n_classes=2)
 
 
-def reason(rows: list[list[float | None]]) -> str:
-    found = fit_model(ReliabilityData.from_rows(rows, level=Level.NOMINAL))
+def reason(rows: list[list[float | None]], level: Level = Level.NOMINAL) -> str:
+    found = fit_model(ReliabilityData.from_rows(rows, level=level))
     assert isinstance(found, Reason)
     return found.code
 
 
 def test_data_that_do_not_fit_give_reasons() -> None:
     assert reason([[1, 2], [1, 2]]) == "too-few-raters"
+    assert reason([[1, 2], [1, 2], [1, 2]], Level.INTERVAL) == "needs-categories"
     assert reason([[1, None, None], [None, 2, None], [None, None, 1]]) == "too-few-raters"
     assert reason([[1, 1], [1, 1], [1, 1]]) == "one-category"
     assert reason([[float(n) for n in range(21)]] * 3) == "too-many-categories"
@@ -195,6 +200,8 @@ def test_competence_of_reliability_data() -> None:
     fit = fit_model(data)
     assert isinstance(fit, DawidSkene)
     found = competence(data, fit)
+    assert fit.confusion_of(1)[0] == pytest.approx(tuple(fit.confusion[1][0]))
+    assert fit.confusion_of(3) == ((None, None), (None, None))
     assert [one.value for one in found[:3]] == pytest.approx(list(fit.competence[:3]))
     assert found[3].reason is not None
     assert found[3].reason.code == "no-ratings"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from annotator_ops.models import Level
 from annotator_ops.stats.checks import gold_accuracy, repeat_consistency
+from annotator_ops.stats.dawid_skene import fit_model
 from annotator_ops.stats.flags import Flag, flags
 from annotator_ops.stats.pace import paces
-from annotator_ops.stats.raters import rater_agreement
+from annotator_ops.stats.raters import competence, rater_agreement
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.styles import answering_styles
 from annotator_ops.stats.values import FloatArray
+from tests.stats.tables import LEVELS, Table, reliability, tables
 
 UNITS = 200
 RATERS = 5
@@ -122,6 +128,23 @@ def test_sentences_state_and_do_not_accuse() -> None:
         assert flag.sentence.endswith(".")
         assert not {"cheat", "lazy", "bad", "wrong", "suspicious", "careless"} & set(flag.sentence.lower().split())
         assert set(flag.as_json()) == {"code", "rule", "value", "sentence"}
+
+
+@given(tables(), st.sampled_from(LEVELS), st.booleans())
+@settings(deadline=None)
+def test_every_record_is_plain_json(rows: Table, level: Level, known: bool) -> None:
+    data = reliability(rows, level)
+    times = np.arange(data.codes.size, dtype=np.float64).reshape(data.codes.shape)
+    moments = times if known else None
+    agreement, styles = rater_agreement(data), answering_styles(data, moments=moments)
+    pace = paces(data, seconds=moments, moments=moments)
+    repeats, gold = repeat_consistency(data, {"2": "1"}), gold_accuracy(data, {"1": 1.0})
+    raised = flags(data, agreement, styles, paces=pace, repeats=repeats, gold=gold)
+    assert list(raised) == list(data.raters)
+    for found in (agreement, styles, pace, repeats, gold, *raised.values()):
+        json.dumps([record.as_json() for record in found], allow_nan=False)
+    for one in competence(data, fit_model(data)):
+        assert (one.value is None) == (one.reason is not None)
 
 
 def test_nothing_known_flags_nobody() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import Level
@@ -20,6 +23,7 @@ from annotator_ops.stats.planning import (
     plan_sample,
 )
 from annotator_ops.stats.reliability import ReliabilityData
+from tests.stats.tables import LEVELS, Table, reliability, tables
 
 QUICK = Resampling(resamples=300)
 SHIFTS = np.array([0.2, -0.2, 0.1, 0.0, -0.1, 0.3, 0.0, -0.3])
@@ -218,6 +222,22 @@ def test_impossible_wishes_raise() -> None:
         items_needed(data, half_width=0)
     with pytest.raises(ValueError, match="two annotators"):
         items_needed(data, half_width=0.1, n_raters=1)
+
+
+@given(tables(), st.sampled_from(LEVELS))
+@settings(deadline=None, max_examples=60)
+def test_every_pilot_gives_a_plan_or_a_reason(rows: Table, level: Level) -> None:
+    data = reliability(rows, level)
+    few = Resampling(resamples=20)
+    plan = plan_sample(data, items=[5, 50], raters=[2, 4], resampling=few)
+    needed = items_needed(data, half_width=0.1, resampling=few)
+    if isinstance(plan, Reason):
+        assert needed == plan
+        return
+    json.dumps(plan.as_json(), allow_nan=False)
+    assert all((row.half_width is None) == (row.reason is not None) for row in plan.rows)
+    if isinstance(needed, PlannedPrecision):
+        json.dumps(needed.as_json(), allow_nan=False)
 
 
 def test_the_json_has_fixed_names() -> None:

@@ -22,13 +22,16 @@ from tests.stats.test_dawid_skene import TABLE_1
 from tests.vectors import PLAIN, WEIGHTED, estimate, evaluate
 
 Rows = list[list[Any]]
-# Krippendorff 2011, section C; Gwet 2014 uses the same ratings.
+# Krippendorff 2011, section C. Gwet 2014 has the same ratings, except that the single one of the last unit is another
+# rater's, which only Conger's kappa can tell.
 FOUR_RATERS: Rows = [
     [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
     [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
     [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
     [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
 ]
+
+GWET: Rows = [FOUR_RATERS[0], [*FOUR_RATERS[1][:-1], None], [*FOUR_RATERS[2][:-1], 3], FOUR_RATERS[3]]
 
 
 def table(counts: list[list[int]], names: str = "abcdefgh") -> Rows:
@@ -38,7 +41,7 @@ def table(counts: list[list[int]], names: str = "abcdefgh") -> Rows:
 
 
 def test_vectors(shared_data: Callable[[str], Path]) -> None:
-    """Every vector, nothing left out: value, precise value, standard error, interval, and normal deviate where given."""
+    """Every vector, nothing left out: value, precise value, standard error, interval, normal deviate, where given."""
     wrong = []
     vectors = json.loads(shared_data("agreement/vectors.json").read_text())
     for vector in vectors:
@@ -108,7 +111,7 @@ def test_the_worked_example_of_krippendorff_2011() -> None:
 )
 def test_the_four_raters_of_gwet_2014(metric: str, weights: str | None, value: float, error: float) -> None:
     """Gwet 2014, Handbook of Inter-Rater Reliability, 4th ed.: the raw ratings of his irrCAC, with standard errors."""
-    found = estimate({"metric": metric, "level": "interval", "weights": weights, "data": FOUR_RATERS})
+    found = estimate({"metric": metric, "level": "interval", "weights": weights, "data": GWET})
     assert found.value == pytest.approx(value, abs=1e-5)
     assert found.standard_error == pytest.approx(error, abs=1e-5)
     assert found.high == 1
@@ -144,7 +147,7 @@ def test_cohen_1968_weights_of_disagreement() -> None:
 
 
 def test_the_paradox_of_kappa() -> None:
-    """Gwet 2002 (Kappa statistic is not satisfactory): agreement .944, and only the chance agreement of AC1 is small."""
+    """Gwet 2002, Kappa statistic is not satisfactory: agreement .944, and only in AC1 is chance agreement small."""
     data = ReliabilityData.from_rows(table([[118, 5], [2, 0]]), level=Level.NOMINAL)
     assert chance.percent_agreement(data).value == pytest.approx(0.944, abs=0.0005)
     assert chance.cohen_kappa(data).value == pytest.approx(-0.023, abs=0.0005)
@@ -261,7 +264,7 @@ def test_a_category_that_nobody_used_changes_what_it_should() -> None:
 
 
 def test_sets_of_labels() -> None:
-    rows: Rows = [[["a"], ["a", "b"], ["c"], None], [["a", "b"], ["a", "b"], ["b"], ["c"]]]
+    rows: Rows = [[["a", "b"], ["a", "b"], ["c"], None, ["c"]], [["b", "c"], ["a", "b"], ["b"], ["c"], ["c"]]]
     found = [
         evaluate({"metric": "krippendorff_alpha_custom", "level": "set", "distance": name, "data": rows})
         for name in ("masi", "jaccard")

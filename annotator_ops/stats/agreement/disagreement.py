@@ -16,6 +16,8 @@ from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, Relia
 
 # A resample varies when its expected disagreement is more than the rounding of the terms it is the difference of.
 _ROUNDING = 1e-12
+# Positions on a scale from −1 to 1, or on the circle, that are nearer than 10⁻¹³ are one and the same.
+_SAME = 1e-26
 _BLOCK = 1_000
 # So many numbers are held at once for pairs of columns or for resamples of many categories.
 _CELLS = 4_000_000
@@ -53,22 +55,26 @@ class FixedDistance:
     def alpha(self, weights: FloatArray) -> FloatArray:
         totals = np.asarray(weights @ self.features)
         expected: FloatArray = np.einsum("ij,ij->i", self.product(totals), totals)
-        floor = 0 * expected
-        if self.form is not None:
-            floor = _ROUNDING * np.einsum("ij,ij->i", np.abs(totals) @ np.abs(self.form), np.abs(totals))
-        return _ratio_alpha(weights @ self.observed, weights @ self.size, expected, defined=expected > floor)
+        defined = expected > self._rounding(totals)
+        return _ratio_alpha(weights @ self.observed, weights @ self.size, expected, defined=defined)
 
     def linearized(self, weights: FloatArray) -> tuple[float, FloatArray]:
         totals = total(weights, self.features)
         form = self.product(totals[None, :])[0]
         expected = float(form @ totals)
-        if self.form is not None:
-            magnitude = np.abs(totals)
-            if expected <= _ROUNDING * float(magnitude @ np.abs(self.form) @ magnitude):
-                expected = 0.0
+        if expected <= self._rounding(totals[None, :])[0]:
+            expected = 0.0
         observed, n = float(total(weights, self.observed)), float(total(weights, self.size))
         gradient = 2 * over(self.features, form)
         return _linear_alpha(self.observed, gradient, self.size, sums=(observed, n, expected), units=weights.sum())
+
+    def _rounding(self, totals: FloatArray) -> FloatArray:
+        """Up to here, expected disagreement is what is left of the rounding of its terms, for each row of totals."""
+        if self.form is None:
+            return np.zeros(len(totals))
+        size = np.abs(totals)
+        terms: FloatArray = np.einsum("ij,ij->i", size @ np.abs(self.form), size)
+        return np.maximum(_ROUNDING * terms, _SAME * size[:, 0] ** 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -166,13 +166,21 @@ def linearized(ratings: Weighted, value: float, deviations: FloatArray, *, name:
     `deviations` (units) are the contributions minus their mean. The sum of squares is divided by n(n − 1), and by n²
     for two raters who rated everything: that is the variance of a contingency table (Fleiss, Cohen and Everitt 1969),
     and irrCAC differs between tables and raw ratings in the same way. The interval is cut at 1.
+
+    Units with a single rating count among the n and contribute no agreement, as in Gwet 2014: the number of pairable
+    units is taken as fixed. Where many units have one rating the error is therefore too large (twice where four of
+    five have), never too small; the method tells how many there are.
     """
-    n = ratings.units
+    n, single = ratings.units, int((~ratings.paired).sum())
     how = name if ratings.name == IDENTITY else f"{name}, {ratings.name} weights"
-    found = Estimate(value=value, method=how, n_items=int(ratings.paired.sum()), n_raters=len(ratings.data.raters))
-    squares = dot(deviations, deviations)
+    found = Estimate(value=value, method=how, n_items=n - single, n_raters=len(ratings.data.raters))
     divisor = n * (n if ratings.is_table else n - 1)
-    return with_error(found, math.sqrt(squares / divisor) if n > 1 else None, units=n, confidence=confidence)
+    error = math.sqrt(dot(deviations, deviations) / divisor) if n - single > 1 else None
+    found = with_error(found, error, units=n, confidence=confidence)
+    if single and found.low is not None:
+        noun = "item" if single == 1 else "items"
+        found = replace(found, method=f"{found.method}, widened by {single:,} {noun} with one rating")
+    return found
 
 
 def with_error(found: Estimate, error: float | None, *, units: int, confidence: float) -> Estimate:
@@ -184,9 +192,7 @@ def with_error(found: Estimate, error: float | None, *, units: int, confidence: 
     if error is None or found.value is None:
         return replace(found, method=f"{found.method}; no interval: one item")
     if error <= ROUNDING * max(1.0, abs(found.value)):
-        return replace(
-            found, standard_error=0.0, method=f"{found.method}; no interval: every item contributes the same"
-        )
+        return replace(found, method=f"{found.method}; no interval: every item contributes the same")
     half = float(stats.t.ppf((1 + confidence) / 2, units - 1)) * error
     return replace(
         found,
