@@ -66,13 +66,8 @@ class Consensus:
 
 def unfit(method: Method, level: Level) -> Reason | None:
     """Why a method does not fit a level of measurement; None where it does."""
-    if method is Method.MEAN and level in (Level.NOMINAL, Level.ORDINAL):
-        steps = "labels have no mean" if level is Level.NOMINAL else "a mean takes all steps of the scale to be equal"
-        sentence = (
-            f"The level is {level.value}, and {steps}. Use the majority{'' if level is Level.NOMINAL else ' or median'}"
-            f"{'.' if level is Level.NOMINAL else ', or declare the interval level if the steps are equal.'}"
-        )
-        return Reason("needs-interval", sentence)
+    if method is Method.MEAN and level is Level.NOMINAL:
+        return Reason("needs-numbers", "The level is nominal, and labels have no mean. Use the majority.")
     if method is Method.MEDIAN and level in (Level.NOMINAL, Level.CIRCULAR):
         order = "labels have no order" if level is Level.NOMINAL else "a circle has no first value"
         use = "majority" if level is Level.NOMINAL else "mean"
@@ -91,7 +86,8 @@ def consensus(
 ) -> tuple[Consensus, ...] | Reason:
     """The consensus on every unit, in the order of the data, or why the method does not fit.
 
-    The median of ordinal data is the middle category, or the two middle ones as a tie. The mean of circular data is the
+    The median of ordinal data is the middle category, or the two middle ones as a tie; their mean takes all steps of
+    the scale to be equal, which whoever asks for it should say. The mean of circular data is the
     mean direction (Mardia and Jupp 2000, ch. 2); `period` as in `krippendorff_alpha`. `model` is a fitted model of
     these data; without it Dawid–Skene is fitted here.
     """
@@ -108,7 +104,7 @@ def consensus(
     if data.level is Level.CIRCULAR:
         circumference = whole_period(data) if period is None else period
         return circumference if isinstance(circumference, Reason) else _direction(data, circumference)
-    if data.level is Level.ORDINAL:
+    if data.level is Level.ORDINAL and method is Method.MEDIAN:
         return _middle_category(data)
     return _number(data, method)
 

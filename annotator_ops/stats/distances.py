@@ -36,6 +36,11 @@ class Metric:
     table: FloatArray | None = None
     ratio: FloatArray | None = None
 
+    @property
+    def has_ranks(self) -> bool:
+        """Whether δ² depends on how often each category was used."""
+        return self.table is None and self.level is Level.ORDINAL
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ratings:
@@ -127,7 +132,7 @@ def points_of(metric: Metric, totals: FloatArray) -> FloatArray | None:
 
     For ordinal data δ² is the squared difference of mid-ranks among the ratings counted in `totals` (categories).
     """
-    if metric.table is None and metric.level is Level.ORDINAL:
+    if metric.has_ranks:
         ranks: FloatArray = np.cumsum(totals) - totals / 2 - totals.sum() / 2
         return ranks[:, None]
     return metric.points
@@ -170,7 +175,7 @@ def delta(metric: Metric, first: IntArray, second: IntArray) -> FloatArray:
 def expected_sums(metric: Metric, totals: FloatArray) -> FloatArray:
     """Σ_c Σ_k n_c n_k δ²_ck for each row of totals (rows × categories); divided by n(n − 1) it is D_e."""
     n = totals.sum(axis=1)
-    if metric.table is None and metric.level is Level.ORDINAL:
+    if metric.has_ranks:
         ranks = np.cumsum(totals, axis=1) - totals / 2 - n[:, None] / 2
         spread: FloatArray = 2 * n * (totals * ranks**2).sum(axis=1)  # mid-ranks have mean 0
         return spread

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy.typing as npt
 
 from annotator_ops.measures import Reason, Value
-from annotator_ops.models import JSONDict, Level
+from annotator_ops.models import JSONDict
 from annotator_ops.stats.checks import gold_accuracy, repeat_consistency
 from annotator_ops.stats.dawid_skene import DawidSkene, fit_model
 from annotator_ops.stats.flags import flags
@@ -17,9 +17,6 @@ from annotator_ops.stats.raters import competence, rater_agreement
 from annotator_ops.stats.reliability import ReliabilityData, aligned
 from annotator_ops.stats.styles import answering_styles
 from annotator_ops.stats.table import RatingTable
-
-# A confusion matrix of more classes than this is read by nobody.
-_MOST_CLASSES = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +40,7 @@ def people_entries(observed: Observed) -> dict[str, JSONDict]:
     pace = paces(data, seconds=aligned(first, first.seconds), moments=moments)
     repeats = repeat_consistency(observed.everything, observed.table.repeats)
     gold = gold_accuracy(observed.everything, observed.gold)
-    model = _model(data)
+    model = fit_model(data)
     able = competence(data, model)
     raised = flags(data, agreement, styles, paces=pace, repeats=repeats, gold=gold)
     return {
@@ -61,15 +58,9 @@ def people_entries(observed: Observed) -> dict[str, JSONDict]:
     }
 
 
-def _model(data: ReliabilityData) -> DawidSkene | Reason:
-    if data.level not in (Level.NOMINAL, Level.ORDINAL):
-        return Reason("needs-categories", "Dawid and Skene's model is of a few categories, not of measurements.")
-    return fit_model(data)
-
-
 def _confusion(data: ReliabilityData, model: DawidSkene | Reason, row: int) -> JSONDict | None:
     """How the rater answers items of each class, as the model sees it: rows are classes, columns answers."""
-    if isinstance(model, Reason) or len(data.domain) > _MOST_CLASSES:
+    if isinstance(model, Reason):
         return None
     categories = [list(value) if isinstance(value, tuple) else value for value in data.domain]
-    return {"categories": categories, "shares": model.confusion[row].tolist()}
+    return {"categories": categories, "shares": [list(shares) for shares in model.confusion_of(row)]}

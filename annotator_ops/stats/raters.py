@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,6 @@ from scipy import sparse, stats
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import JSONDict, Level
-from annotator_ops.stats.agreement.alpha import krippendorff_alpha
 from annotator_ops.stats.closed_intervals import CONFIDENCE, linear_correlation, mean, rank_correlation
 from annotator_ops.stats.dawid_skene import DawidSkene
 from annotator_ops.stats.distances import (
@@ -25,11 +24,11 @@ from annotator_ops.stats.distances import (
     ratings_of,
     same_answers,
 )
+from annotator_ops.stats.leave_one_out import leave_one_out
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
 NUMERIC = (Level.ORDINAL, Level.INTERVAL, Level.RATIO)
-_CANCELLED = 1e-6
 _ALPHA_WITH = "Krippendorff's alpha of the rater's pairs with the others"
 
 
@@ -119,39 +118,6 @@ def rater_agreement(
     return tuple(found)
 
 
-def leave_one_out(
-    data: ReliabilityData, *, distance: npt.ArrayLike | None = None, period: float | None = None
-) -> tuple[Estimate, tuple[Estimate, ...]]:
-    """Krippendorff's alpha of all raters, and without each of them; exactly what recomputing it would give.
-
-    Each rating's part of its item's disagreement is known, so that taking a rater out is a subtraction. Only ordinal
-    data need more: their mid-ranks change with the ratings that are left.
-    """
-    whole = _alpha(data, distance=distance, period=period)
-    metric = metric_of(data, distance=distance, period=period)
-    if isinstance(metric, Reason) or whole.value is None:
-        return whole, tuple(_recomputed(data, row, distance, period) for row in range(len(data.raters)))
-    ratings = ratings_of(data)
-    totals = _totals_without(ratings, len(data.raters))
-    raters = len(data.raters)
-    gone = np.bincount(ratings.rater[ratings.size[ratings.unit] == 2], minlength=raters)
-    units = len(ratings.size) - gone
-    varies = ((totals > 0).sum(axis=1) >= 2) & (units >= 2)
-    observed = _observed_without(ratings, metric, totals)
-    # What little is left after taking away a rater with nearly all of the disagreement has lost its digits.
-    exact = observed > _CANCELLED * observed.max(initial=0.0)
-    expected = expected_sums(metric, totals)
-    estimates = []
-    for row in range(raters):
-        if not (varies[row] and exact[row]) or expected[row] <= 0:
-            estimates.append(_recomputed(data, row, distance, period))
-            continue
-        value = 1 - (totals[row].sum() - 1) * observed[row] / expected[row]
-        method = f"{whole.method.split(';')[0]}, without this rater"
-        estimates.append(Estimate(value=float(value), method=method, n_items=int(units[row]), n_raters=raters - 1))
-    return whole, tuple(estimates)
-
-
 def competence(data: ReliabilityData, model: DawidSkene | Reason) -> tuple[Estimate, ...]:
     """The share of right answers that Dawid and Skene's model expects of each rater: Σ_j p_j π_jj (their notation)."""
     n_items, n_raters = len(data.units), len(data.raters)
@@ -169,15 +135,6 @@ def competence(data: ReliabilityData, model: DawidSkene | Reason) -> tuple[Estim
         else:
             found.append(Estimate(value=min(1.0, value), method=method, n_items=n, n_raters=n_raters))
     return tuple(found)
-
-
-def _alpha(data: ReliabilityData, *, distance: npt.ArrayLike | None, period: float | None) -> Estimate:
-    return krippendorff_alpha(data, distance=distance, period=period)
-
-
-def _recomputed(data: ReliabilityData, row: int, distance: npt.ArrayLike | None, period: float | None) -> Estimate:
-    left = replace(data, raters=data.raters[:row] + data.raters[row + 1 :], codes=np.delete(data.codes, row, axis=0))
-    return _alpha(left, distance=distance, period=period)
 
 
 def _no_others(data: ReliabilityData, common: IntArray) -> list[Reason | None]:
@@ -204,7 +161,7 @@ def _alphas_with_others(
     totals = _paired_totals(ratings, n_raters)
     expected = expected_sums(metric, totals)
     others = ratings.size[ratings.unit] - 1
-    fixed = None if _has_ranks(metric) else rating_sums(ratings, metric, ratings.totals()) / others
+    fixed = None if metric.has_ranks else rating_sums(ratings, metric, ratings.totals()) / others
     counts = ratings.counts
     found = []
     for row, own in enumerate(ratings.of_raters(n_raters)):
@@ -233,46 +190,6 @@ def _paired_totals(ratings: Ratings, n_raters: int) -> FloatArray:
     return np.maximum(totals, 0.0)
 
 
-def _totals_without(ratings: Ratings, n_raters: int) -> FloatArray:
-    """How often each category is left in pairable units without each rater: raters × categories."""
-    totals = np.tile(ratings.totals(), (n_raters, 1))
-    np.subtract.at(totals, (ratings.rater, ratings.code), 1.0)
-    # A unit of two ratings goes as a whole.
-    first = ratings.start[ratings.size == 2]
-    np.subtract.at(totals, (ratings.rater[first], ratings.code[first + 1]), 1.0)
-    np.subtract.at(totals, (ratings.rater[first + 1], ratings.code[first]), 1.0)
-    return totals
-
-
-def _observed_without(ratings: Ratings, metric: Metric, totals: FloatArray) -> FloatArray:
-    """Σ_u Σ δ² / (m_u − 1) over the units that are left without each rater; shape raters."""
-    unit, size = ratings.unit, ratings.size
-    raters = len(totals)
-    if not _has_ranks(metric):
-        sums = rating_sums(ratings, metric, ratings.totals())
-        whole = np.bincount(unit, weights=sums, minlength=len(size))
-        gone = (whole / (size - 1))[unit]
-        left = np.where(size[unit] > 2, (whole[unit] - 2 * sums) / np.maximum(size[unit] - 2, 1), 0.0)
-        change = np.bincount(ratings.rater, weights=left - gone, minlength=raters)
-        return np.asarray((whole / (size - 1)).sum() + change, dtype=np.float64)
-    counts = ratings.counts
-    observed = np.zeros(raters)
-    for row, own in enumerate(ratings.of_raters(raters)):
-        points = points_of(metric, totals[row])
-        if points is None:
-            raise ValueError("Only levels with positions come here.")
-        rank = points[:, 0]
-        less, first, second = size.astype(np.float64), counts @ rank, counts @ rank**2
-        mine = rank[ratings.code[own]]
-        less[unit[own]] -= 1
-        first[unit[own]] -= mine
-        second[unit[own]] -= mine**2
-        pairable = less > 1
-        sums = 2 * (less * second - first**2)[pairable]
-        observed[row] = (sums / (less[pairable] - 1)).sum()
-    return observed
-
-
 def _rank_sums(
     ratings: Ratings, counts: sparse.csr_array, metric: Metric, totals: FloatArray, own: IntArray
 ) -> FloatArray:
@@ -284,10 +201,6 @@ def _rank_sums(
     first, second = (counts @ rank)[unit], (counts @ rank**2)[unit]
     found: FloatArray = ratings.size[unit] * mine**2 - 2 * mine * first + second
     return np.maximum(found, 0.0)
-
-
-def _has_ranks(metric: Metric) -> bool:
-    return metric.table is None and metric.level is Level.ORDINAL
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -86,7 +86,11 @@ def _written(material: Material, target: Path, method: Method | None) -> StepRes
         rows += own
         tied = sum(bool(row["tied"]) for row in own)
         said = f"{chosen.value} of {len(own):,} items" + (f", {tied:,} of them tied" if tied else "")
-        outcomes.append(Outcome(title, "ok", said))
+        if chosen is Method.MEAN and spec.level is Level.ORDINAL:
+            equal = f"{said}; a mean takes all steps of the scale to be equal, which ordinal does not say"
+            outcomes.append(Outcome(title, "warning", equal, "mean-of-ordinal"))
+        else:
+            outcomes.append(Outcome(title, "ok", said))
         summaries.append(
             {"criterion": spec.name, "method": chosen.value, "reason": None, "items": len(own), "tied": tied}
         )

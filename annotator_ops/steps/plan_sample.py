@@ -78,7 +78,12 @@ def _planned(material: Material, wanted: Wanted, progress: Progress) -> StepResu
         outcomes.append(Outcome(title, "ok", said))
         cautions += found.cautions
         plans.append(plan)
-    return StepResult("plan-sample", tuple(outcomes), {"plans": plans, "half_width": wanted.half_width}, tuple(dict.fromkeys(cautions)))
+    return StepResult(
+        "plan-sample",
+        tuple(outcomes),
+        {"plans": plans, "half_width": wanted.half_width},
+        tuple(dict.fromkeys(cautions)),
+    )
 
 
 def _needed(found: PlannedPrecision | Reason) -> JSONDict:

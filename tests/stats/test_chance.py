@@ -118,7 +118,7 @@ def slowly(rows: Table, name: str, w: FloatArray) -> float | None:
 
 
 @given(tables(), st.sampled_from(NAMES), st.sampled_from(WEIGHTS))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_the_definition_or_a_reason(rows: Table, name: str, weights: str) -> None:
     data = data_of(rows)
     found = MANY[name](data, weights=weights)
@@ -134,7 +134,7 @@ def test_the_definition_or_a_reason(rows: Table, name: str, weights: str) -> Non
 
 
 @given(tables(), st.sampled_from(NAMES), st.sampled_from(WEIGHTS))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_what_every_estimate_promises(rows: Table, name: str, weights: str) -> None:
     found = MANY[name](data_of(rows), weights=weights)
     if found.value is None:
@@ -152,7 +152,7 @@ def test_what_every_estimate_promises(rows: Table, name: str, weights: str) -> N
 
 
 @given(tables(), st.sampled_from(NAMES), st.sampled_from(WEIGHTS), st.randoms())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_the_order_of_raters_and_units_does_not_matter(rows: Table, name: str, weights: str, random: Random) -> None:
     order = list(range(len(rows[0])))
     random.shuffle(order)
@@ -230,7 +230,7 @@ def test_single_ratings_widen_and_the_method_says_so() -> None:
 @given(tables(), st.sampled_from(["identity", "linear", "quadratic", "radical"]))
 @settings(deadline=None)
 def test_two_raters_who_rated_everything(rows: Table, weights: str) -> None:
-    full = [[value or 1.0 for value in row] for row in rows[:2]]
+    full: Table = [[value or 1.0 for value in row] for row in rows[:2]]
     data = data_of(full)
     cohen, conger = (f(data, weights=weights) for f in (chance.cohen_kappa, chance.conger_kappa))
     same(cohen, conger)
@@ -309,7 +309,7 @@ def test_weights_of_few_categories_and_of_many_are_the_same_coefficients() -> No
 
 def test_nearly_full_agreement_on_one_category() -> None:
     """96 of 100 alike, nearly all in one category: kappa and pi say nothing, AC1 and Brennan–Prediger say much."""
-    first: Table = [[1.0] * 96 + [1.0, 1.0, 2.0, 2.0], [1.0] * 96 + [2.0, 2.0, 1.0, 1.0]]
+    first: list[list[float]] = [[1.0] * 96 + [1.0, 1.0, 2.0, 2.0], [1.0] * 96 + [2.0, 2.0, 1.0, 1.0]]
     data = ReliabilityData.from_rows(first, level=Level.NOMINAL)
     kappa, pi, ac1, s = (
         f(data).value for f in (chance.cohen_kappa, chance.scott_pi, chance.gwet_ac1, chance.bennett_s)

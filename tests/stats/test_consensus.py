@@ -144,8 +144,7 @@ def test_a_tie_of_probabilities_stays_one() -> None:
 @pytest.mark.parametrize(
     ("method", "level", "code"),
     [
-        (Method.MEAN, Level.NOMINAL, "needs-interval"),
-        (Method.MEAN, Level.ORDINAL, "needs-interval"),
+        (Method.MEAN, Level.NOMINAL, "needs-numbers"),
         (Method.MEDIAN, Level.NOMINAL, "needs-order"),
         (Method.MEDIAN, Level.CIRCULAR, "needs-order"),
         (Method.MAJORITY, Level.INTERVAL, "needs-categories"),
@@ -162,11 +161,12 @@ def test_a_method_that_does_not_fit_says_why(method: Method, level: Level, code:
 
 def test_the_rest_fits() -> None:
     fitting = {(method, level) for method in Method for level in Level if unfit(method, level) is None}
-    numbers = {(method, level) for method in (Method.MEAN, Method.MEDIAN) for level in (Level.INTERVAL, Level.RATIO)}
+    ordered = (Level.ORDINAL, Level.INTERVAL, Level.RATIO)
+    numbers = {(method, level) for method in (Method.MEAN, Method.MEDIAN) for level in ordered}
     categories = {
         (method, level) for method in (Method.MAJORITY, Method.DAWID_SKENE) for level in (Level.NOMINAL, Level.ORDINAL)
     }
-    assert fitting == numbers | categories | {(Method.MEDIAN, Level.ORDINAL), (Method.MEAN, Level.CIRCULAR)}
+    assert fitting == numbers | categories | {(Method.MEAN, Level.CIRCULAR)}
 
 
 def test_a_row_has_fixed_names() -> None:

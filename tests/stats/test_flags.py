@@ -141,8 +141,10 @@ def test_every_record_is_plain_json(rows: Table, level: Level, known: bool) -> N
     repeats, gold = repeat_consistency(data, {"2": "1"}), gold_accuracy(data, {"1": 1.0})
     raised = flags(data, agreement, styles, paces=pace, repeats=repeats, gold=gold)
     assert list(raised) == list(data.raters)
-    for found in (agreement, styles, pace, repeats, gold, *raised.values()):
-        json.dumps([record.as_json() for record in found], allow_nan=False)
+    entries = [*(one.as_json() for one in agreement), *(one.as_json() for one in styles)]
+    entries += [*(one.as_json() for one in pace), *(one.as_json() for one in (*repeats, *gold))]
+    entries += [flag.as_json() for own in raised.values() for flag in own]
+    json.dumps(entries, allow_nan=False)
     for one in competence(data, fit_model(data)):
         assert (one.value is None) == (one.reason is not None)
 

@@ -42,7 +42,8 @@ def agrees(mine: Estimate, slow: Estimate, *, interval: bool = True) -> None:
     if slow.standard_error is not None:
         assert mine.standard_error == pytest.approx(slow.standard_error, rel=1e-6)
     if interval and slow.low is not None:
-        assert (mine.low, mine.high) == (pytest.approx(slow.low, abs=1e-9), pytest.approx(slow.high, abs=1e-9))
+        assert mine.low == pytest.approx(slow.low, abs=1e-9)
+        assert mine.high == pytest.approx(slow.high, abs=1e-9)
     if interval:
         assert mine.method == slow.method
 
@@ -65,7 +66,7 @@ def compare(data: ReliabilityData) -> None:
 
 
 @given(tables(), st.sampled_from(LEVELS))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_pairs_are_their_two_raters_alone(rows: Table, level: Level) -> None:
     compare(ReliabilityData.from_rows(rows, level=level, domain=[1.0, 2.0, 3.0, 4.0, 5.0]))
 

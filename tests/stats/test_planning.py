@@ -15,14 +15,13 @@ from annotator_ops.models import Level
 from annotator_ops.stats.agreement.alpha import krippendorff_alpha
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.planning import (
-    Components,
     PlannedPrecision,
     SamplePlan,
-    components_of,
     items_needed,
     plan_sample,
 )
 from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.variance_components import Components, components_of
 from tests.stats.tables import LEVELS, Table, reliability, tables
 
 QUICK = Resampling(resamples=300)

@@ -16,7 +16,8 @@ from scipy import stats
 from annotator_ops.measures import Estimate
 from annotator_ops.models import Level
 from annotator_ops.stats.agreement.alpha import krippendorff_alpha
-from annotator_ops.stats.raters import RaterAgreement, leave_one_out, rater_agreement
+from annotator_ops.stats.leave_one_out import leave_one_out
+from annotator_ops.stats.raters import RaterAgreement, rater_agreement
 from annotator_ops.stats.reliability import ReliabilityData
 from tests.stats.tables import LEVELS, Table, reliability, tables
 

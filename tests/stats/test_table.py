@@ -45,6 +45,9 @@ RATING = st.builds(
 RATINGS = st.lists(RATING, max_size=8)
 
 
+NEARLY: list[dict[str, Any]] = [{"reason": "other"}, {"seconds": 3.0}, {"value": "other"}, {"source": "other"}]
+
+
 def shuffled(ratings: Sequence[Rating], seed: int) -> list[Rating]:
     return random.Random(seed).sample(list(ratings), len(ratings))
 
@@ -161,7 +164,7 @@ def test_cells_are_the_same_for_one_raters_rows_on_an_item_and_criterion(ratings
 @given(ratings=RATINGS, seed=st.integers(0, 99))
 def test_the_canonical_table_and_its_hash_do_not_depend_on_the_order(ratings: list[Rating], seed: int) -> None:
     # Some rows twice but for one column, which the main order does not see.
-    ratings = [*ratings, *(replace(rating, reason="other", seconds=3.0) for rating in ratings[:3])]
+    ratings += [replace(rating, **change) for change in NEARLY for rating in ratings[:2]]
     one = RatingTable.from_ratings(ratings).canonical()
     two = RatingTable.from_ratings(shuffled(ratings, seed)).canonical()
     assert fields_of(one) == fields_of(two)
@@ -178,6 +181,14 @@ def test_the_canonical_rows_are_sorted_as_promised(ratings: list[Rating]) -> Non
     ]
     assert keys == sorted(keys)
     assert sorted(map(repr, table.ratings())) == sorted(map(repr, RatingTable.from_ratings(ratings).ratings()))
+
+
+def test_zero_has_no_sign() -> None:
+    one, two = (
+        RatingTable.from_ratings([replace(BASE, value=zero, seconds=zero), replace(BASE, item="t2", value=-1.0)])
+        for zero in (0.0, -0.0)
+    )
+    assert one.content_hash() == two.content_hash()
 
 
 BASE = Rating("anna", "human", "t1", "c", 4.0, "empty", None, 1.0, "a.csv")

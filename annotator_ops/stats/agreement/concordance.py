@@ -89,12 +89,11 @@ def _mean_correlation(data: ReliabilityData, scores: Callable[[FloatArray], Floa
             return no_value(data, Reason("perfect-correlations", sentence))
         sentence = "No two raters have three items in common on which both vary, so there is no correlation to average."
         return no_value(data, Reason("no-pairs", sentence))
-    left_out = [f"{undefined_pairs} pairs undefined"] * (undefined_pairs > 0) + [f"{perfect} pairs with ±1"] * (
-        perfect > 0
-    )
-    method = f"mean {name} of {len(transformed)} pairs by Fisher's z" + "".join(
-        f"; {what} left out" for what in left_out
-    )
+    method = f"mean {name} of {_pairs(len(transformed))} by Fisher's z"
+    if undefined_pairs:
+        method += f"; {_pairs(undefined_pairs)} undefined left out"
+    if perfect:
+        method += f"; {_pairs(perfect)} with ±1 left out"
     value = math.tanh(math.fsum(transformed) / len(transformed))
     return Estimate(value=value, method=method, n_items=int(data.pairable.sum()), n_raters=len(data.raters))
 
@@ -107,3 +106,7 @@ def _pearson(x: FloatArray, y: FloatArray) -> float | None:
     if any(own <= _ROUNDING * float(z @ z) for own, z in zip(squares, (x, y), strict=True)):
         return None
     return max(-1.0, min(1.0, float(dx @ dy) / math.sqrt(squares[0] * squares[1])))
+
+
+def _pairs(count: int) -> str:
+    return f"{count:,} pair" if count == 1 else f"{count:,} pairs"

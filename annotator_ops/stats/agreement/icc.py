@@ -24,8 +24,9 @@ _NAMES: dict[Form, str] = {
     "icc2k": "ICC(2,k), two-way random, absolute agreement, mean of raters",
     "icc3k": "ICC(3,k), two-way mixed, consistency, mean of raters",
 }
-# Mean squares below this share of the total are the rounding of differences.
+# Sums of squares below this share of the total, and quotients by less than this share, are the rounding of differences.
 _ROUNDING = 1e-13
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _value(squares: MeanSquares, form: Form) -> float | Reason:
     if between == 0 and squares.within == 0:
         sentence = "Every rating has the same value, so there is no variance whose share between items could be told."
         return Reason("one-category", sentence)
-    if denominator <= 0 or (not single and between == 0):
+    if denominator <= _TINY * (between + squares.within) or (not single and between == 0):
         sentence = (
             "The items' means do not differ more than chance would have it, and the reliability of a mean is then a "
             "quotient without meaning. The coefficient for a single rater can be computed."
@@ -116,7 +117,9 @@ def _bounds(squares: MeanSquares, form: Form, confidence: float) -> tuple[float,
         if bounds is None or form == "icc2":
             return bounds
         # Below −1/(k − 1) Spearman and Brown's formula has no meaning, and its sign turns.
-        return (_spearman_brown(bounds[0], k), _spearman_brown(bounds[1], k)) if 1 + (k - 1) * bounds[0] > 0 else None
+        return (
+            (_spearman_brown(bounds[0], k), _spearman_brown(bounds[1], k)) if 1 + (k - 1) * bounds[0] > _TINY else None
+        )
     noise, degrees = (squares.within, n * (k - 1)) if form.startswith("icc1") else (squares.residual, (n - 1) * (k - 1))
     if noise == 0 or squares.between == 0:
         return None

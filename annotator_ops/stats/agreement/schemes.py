@@ -50,7 +50,7 @@ class Quadratic:
 
     @classmethod
     def of(cls, places: FloatArray) -> Quadratic:
-        low, high = places.min(), places.max()
+        low, high = places.min(initial=np.inf), places.max(initial=-np.inf)
         return cls((places - low) / (high - low) - 0.5 if high > low else np.zeros(len(places)))
 
     @property
