@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from annotator_ops.labeling import Control, LabelConfig
 from annotator_ops.measures import Value
 from annotator_ops.models import Criterion, JSONDict, Level, Task
-from annotator_ops.ratings import NUMBER
+from annotator_ops.rating_cells import NUMBER
 
 _ORIGINAL = ("original_width", "original_height", "original_length", "image_rotation", "item_index")
 # Label Studio's name for the bucket of things that are in none.

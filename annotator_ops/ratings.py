@@ -24,9 +24,6 @@ from pathlib import Path
 from annotator_ops.errors import OpsError, Problem
 from annotator_ops.measures import Rating
 from annotator_ops.models import RaterKind
-from annotator_ops.rating_cells import COLUMNS as COLUMNS
-from annotator_ops.rating_cells import NUMBER as NUMBER
-from annotator_ops.rating_cells import typed as typed
 from annotator_ops.rating_columns import Columns
 from annotator_ops.rating_judging import Judging
 from annotator_ops.rating_rows import RatingsError as RatingsError

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from annotator_ops.measures import Rating, Value
 from annotator_ops.models import JSONDict
-from annotator_ops.ratings import COLUMNS, NUMBER
+from annotator_ops.rating_cells import COLUMNS, NUMBER
 from annotator_ops.results import Comment
 
 if TYPE_CHECKING:  # a second to import, and only Parquet needs it

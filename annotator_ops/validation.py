@@ -16,7 +16,8 @@ from annotator_ops.gold import read_gold
 from annotator_ops.labeling import Control, Input, LabelConfig, check, default_criteria
 from annotator_ops.measures import Rating
 from annotator_ops.models import Criterion, Level, Study
-from annotator_ops.ratings import NUMBER, RatingsError, read_judges
+from annotator_ops.rating_cells import NUMBER
+from annotator_ops.ratings import RatingsError, read_judges
 from annotator_ops.resources import resource
 from annotator_ops.study import Reading, read_closely
 

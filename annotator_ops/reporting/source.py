@@ -31,6 +31,7 @@ from annotator_ops.stats.levels import CriterionSpec, infer
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.table import RatingTable, joined
 from annotator_ops.stats.values import ValueKind, display, is_finite_number
+from annotator_ops.stats.vocabulary import repeat_faults
 from annotator_ops.tables import remarks
 from annotator_ops.task_files import read_tasks
 from annotator_ops.wordings import wordings
@@ -132,7 +133,7 @@ def material_of_files(tables: Tables, *, created_at: datetime, progress: Progres
     if tables.items is not None:
         tasks = _tasks(tables.items)
         texts = wordings(tasks)
-        table = replace(table, repeats={**_repeats(tasks), **table.repeats})
+        table = _repeating(table, tasks)
     specs = tuple(_inferred(name, table, level=tables.levels.get(name)) for name in names)
     groups = {name: _matching(table, name, pattern) for name, pattern in tables.groups.items()}
     sources = tuple(path.name for path in tables.files)
@@ -156,7 +157,7 @@ def material_of_study(
     specs = [_spec(criterion, config, table) for criterion in criteria]
     texts = remarks(collected.comments(), taken={spec.name for spec in specs})
     specs += [_remarks_spec(name) for name in dict.fromkeys(text.criterion for text in texts)]
-    table = replace(joined([table, RatingTable.from_ratings(texts)]), repeats=_repeats(study.tasks))
+    table = _repeating(joined([table, RatingTable.from_ratings(texts)]), study.tasks)
     gold = {
         name: {item: _numbered(value, numbers.get(name, {})) for item, value in answers.items()}
         for name, answers in _gold(study.gold).items()
@@ -209,7 +210,9 @@ def _read(paths: Sequence[Path], judges: Sequence[Path], progress: Progress) -> 
         return lambda share: progress(path.name, "reading", share)
 
     tables = [read_table(path, "human", progress=of(path)) for path in paths]
-    return joined([*tables, *(read_judge_table(path, progress=of(path)) for path in judges)])
+    tables += [read_judge_table(path, progress=of(path)) for path in judges]
+    _check_repeats([pair for table in tables for pair in table.repeats.items()])
+    return joined(tables)
 
 
 def _tasks(path: Path) -> tuple[Task, ...]:
@@ -219,8 +222,21 @@ def _tasks(path: Path) -> tuple[Task, ...]:
     return file.tasks
 
 
-def _repeats(tasks: Iterable[Task]) -> dict[str, str]:
-    return {task.id: task.repeat_of for task in tasks if task.repeat_of is not None}
+def _repeating(table: RatingTable, tasks: Iterable[Task]) -> RatingTable:
+    """The table with what its tasks and its own rows say of repeats together."""
+    pairs = [(task.id, task.repeat_of) for task in tasks if task.repeat_of is not None]
+    pairs += table.repeats.items()
+    _check_repeats(pairs)
+    return replace(table, repeats=dict(pairs))
+
+
+def _check_repeats(pairs: Sequence[tuple[str, str]]) -> None:
+    for code, sentence in repeat_faults(pairs).values():
+        raise OpsError(
+            f"The tables and tasks contradict each other: {sentence}",
+            hint="Write in `repeat_of` the id of the item that was given first, the same everywhere.",
+            code=code,
+        )
 
 
 def _gold(path: Path | None) -> dict[str, dict[str, Value]]:

@@ -10,12 +10,24 @@ from typing import Literal
 import numpy as np
 
 from annotator_ops.measures import Estimate, Reason
-from annotator_ops.stats.agreement.alpha import weighted_alpha
+from annotator_ops.stats.agreement.alpha import WeightedAlpha, weighted_alpha
 from annotator_ops.stats.agreement.units import with_interval
-from annotator_ops.stats.intervals import Interval, Resampling, Statistic, bootstrap, interval_from, interval_of
+from annotator_ops.stats.intervals import (
+    PRIOR_UNITS,
+    Interval,
+    Resampling,
+    Statistic,
+    bayesian_interval,
+    bootstrap,
+    interval_from,
+    interval_of,
+    posterior,
+)
 from annotator_ops.stats.reliability import FloatArray, IntArray, ReliabilityData
 
 Items = Literal["by name", "apart"]
+# So many items are drawn once to stand for the prior of a pair of sides.
+_PRIOR_ITEMS = 200
 _NAME = "difference of Krippendorff's alphas"
 
 
@@ -43,27 +55,35 @@ def alpha_difference(
         return replace(_found(None, first, second, items), reason=one)
     if isinstance(other, Reason):
         return replace(_found(None, first, second, items), reason=other)
-    found = _found(one.value - other.value, first, second, items)
+    plain = one.statistic(), other.statistic()
+    found = _found(plain[0].value - plain[1].value, first, second, items)
     if items == "apart":
-        return _apart(one, other, found, resampling)
-    drawn = _together(one, other, *_places(_pairable(first), _pairable(second)))
+        n = plain[0].units + plain[1].units
+        whole = _difference(*plain, np.arange(plain[0].units), np.arange(plain[0].units, n))
+        found = replace(found, standard_error=whole.standard_error)
+        return found if resampling is None else with_interval(found, _apart(one, other, whole, resampling))
+    places = _places(_pairable(first), _pairable(second))
+    drawn = _difference(*plain, *places)
     found = replace(found, standard_error=drawn.standard_error)
-    return found if resampling is None else with_interval(found, interval_of(drawn, resampling=resampling))
+    if resampling is None:
+        return found
+    if drawn.units < PRIOR_UNITS and drawn.standard_error is not None:
+        drawn = _with_prior(drawn, one.with_prior(), other.with_prior(), *places)
+    return with_interval(found, interval_of(drawn, resampling=resampling))
 
 
-def _alpha(data: ReliabilityData, which: str, period: float | None) -> Statistic | Reason:
+def _alpha(data: ReliabilityData, which: str, period: float | None) -> WeightedAlpha | Reason:
     built = weighted_alpha(data, period=period)
-    if isinstance(built, Reason):
-        reason = built
-    else:
-        statistic = built.statistic()
-        if not math.isnan(statistic.value):
-            return statistic
+    if isinstance(built, WeightedAlpha):
+        if not math.isnan(built.statistic().value):
+            return built
         reason = built.no_chance()
+    else:
+        reason = built
     return Reason(reason.code, f"The {which} of the two has no alpha, so there is no difference. {reason.sentence}")
 
 
-def _together(one: Statistic, other: Statistic, here: IntArray, there: IntArray) -> Statistic:
+def _difference(one: Statistic, other: Statistic, here: IntArray, there: IntArray) -> Statistic:
     """The difference as a statistic of the items of either, among which `here` and `there` are the units of each."""
     n = int(max(here.max(), there.max())) + 1
     influence = np.zeros(n)
@@ -77,29 +97,41 @@ def _together(one: Statistic, other: Statistic, here: IntArray, there: IntArray)
     return Statistic(one.value - other.value, of_weights, np.ones(n, dtype=np.intp), influence)
 
 
-def _apart(one: Statistic, other: Statistic, found: Estimate, resampling: Resampling | None) -> Estimate:
-    n = one.units + other.units
-    shares = [
-        sign
-        * n
-        * (statistic.influence if statistic.influence is not None else np.zeros(statistic.units))
-        / statistic.units
-        for statistic, sign in ((one, 1), (other, -1))
-    ]
-    whole = Statistic(one.value - other.value, _never, np.ones(n, dtype=np.intp), np.concatenate(shares))
-    found = replace(found, standard_error=whole.standard_error)
-    if resampling is None:
-        return found
+def _with_prior(difference: Statistic, one: Statistic, other: Statistic, here: IntArray, there: IntArray) -> Statistic:
+    """The difference with a prior: items that have a pattern of the one side's and one of the other's, independent."""
+    units = difference.units
+    random = np.random.default_rng(0)
+    chosen, weights = [], []
+    for side, places in ((one, here), (other, there)):
+        prior = np.zeros(0) if side.prior is None else side.prior[len(places) :]
+        chosen.append(np.eye(len(prior))[random.choice(len(prior), _PRIOR_ITEMS, p=prior / prior.sum())])
+        weights.append(float(prior.sum()))
+    share = np.full(_PRIOR_ITEMS, sum(weights) / 2 / _PRIOR_ITEMS)
 
-    def values() -> FloatArray:
-        again = replace(resampling, seed=resampling.seed + 1)  # not the first set's draws once more
-        first = bootstrap(one.of_weights, one.multiplicity, resampling)
-        return first - bootstrap(other.of_weights, other.multiplicity, again)
+    def of_weights(drawn: FloatArray) -> FloatArray:
+        own, before = drawn[:, :units], drawn[:, units:]
+        first = one.of_weights(np.hstack([own[:, here], before @ chosen[0]]))
+        return first - other.of_weights(np.hstack([own[:, there], before @ chosen[1]]))
 
-    # The smaller set decides how far resampling can be trusted.
-    units = 2 * min(one.units, other.units)
-    interval: Interval = interval_from(values, whole, units=units, resampling=resampling)
-    return with_interval(found, interval)
+    multiplicity = np.concatenate([difference.multiplicity, np.zeros(_PRIOR_ITEMS, dtype=np.intp)])
+    prior = np.concatenate([np.zeros(units), share])
+    return Statistic(difference.value, of_weights, multiplicity, None, prior)
+
+
+def _apart(one: WeightedAlpha, other: WeightedAlpha, whole: Statistic, resampling: Resampling) -> Interval:
+    again = replace(resampling, seed=resampling.seed + 1)  # not the first set's draws once more
+    smaller = min(one.rows.n, other.rows.n)
+    if smaller < PRIOR_UNITS and whole.standard_error is not None:
+        sides = one.with_prior(), other.with_prior()
+        values = posterior(sides[0], resampling=resampling) - posterior(sides[1], resampling=again)
+        return bayesian_interval(values, replace(whole, prior=sides[0].prior), resampling=resampling)
+    plain = one.statistic(), other.statistic()
+
+    def resampled() -> FloatArray:
+        first = bootstrap(plain[0].of_weights, plain[0].multiplicity, resampling)
+        return first - bootstrap(plain[1].of_weights, plain[1].multiplicity, again)
+
+    return interval_from(resampled, whole, units=smaller, resampling=resampling)
 
 
 def _found(value: float | None, first: ReliabilityData, second: ReliabilityData, items: Items) -> Estimate:
@@ -122,7 +154,3 @@ def _places(first: Sequence[str], second: Sequence[str]) -> tuple[IntArray, IntA
     place = {name: number for number, name in enumerate(sorted({*first, *second}))}
     here, there = ([place[name] for name in names] for names in (first, second))
     return np.array(here, dtype=np.intp), np.array(there, dtype=np.intp)
-
-
-def _never(_weights: FloatArray) -> FloatArray:
-    raise NotImplementedError("The two sets are resampled each by itself.")

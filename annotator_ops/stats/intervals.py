@@ -77,10 +77,10 @@ class Statistic:
     @property
     def standard_error(self) -> float | None:
         """√(Σ influence² / (n (n − 1))); None where no influence is known, or no unit has one (perfect agreement)."""
-        if self.influence is None or self.units < 2:
+        n = self.units
+        if self.influence is None or n < 2:
             return None
-        squares = float((self.influence * self.influence * self.multiplicity).sum())
-        error = math.sqrt(squares / (self.units * (self.units - 1)))
+        error = math.sqrt(float((self.influence * self.influence * self.multiplicity).sum()) / (n * (n - 1)))
         return error if error > _ROUNDING else None
 
 
@@ -91,7 +91,7 @@ def interval_of(statistic: Statistic, *, resampling: Resampling) -> Interval:
     MANY_UNITS, and above that linearized where the influences are known. `method` names it.
     """
     if statistic.prior is not None:
-        return bayesian_interval(statistic, resampling=resampling)
+        return bayesian_interval(posterior(statistic, resampling=resampling), statistic, resampling=resampling)
 
     def values() -> FloatArray:
         return bootstrap(statistic.of_weights, statistic.multiplicity, resampling)
@@ -201,8 +201,8 @@ def bca_interval(values: FloatArray, statistic: Statistic, *, resampling: Resamp
     return _between(defined, (ends[0], ends[1]), method, resampling)
 
 
-def bayesian_interval(statistic: Statistic, *, resampling: Resampling) -> Interval:
-    """The interval of the Bayesian bootstrap (Rubin 1981) with the statistic's prior, stretched to hold the value.
+def posterior(statistic: Statistic, *, resampling: Resampling) -> FloatArray:
+    """The statistic in every draw of the Bayesian bootstrap (Rubin 1981) with the statistic's prior.
 
     Units weigh as a posterior draw says: shares from a Dirichlet distribution with multiplicity + prior. Rubin's own
     has no prior and, as all resampling, takes for impossible what was not seen; a prior of a unit or two does not.
@@ -215,12 +215,17 @@ def bayesian_interval(statistic: Statistic, *, resampling: Resampling) -> Interv
         size = (min(step, resampling.resamples - start), len(prior))
         weights = random.standard_gamma(statistic.multiplicity + prior, size=size)
         drawn.append(statistic.of_weights(weights * (_POPULATION / weights.sum(axis=1, keepdims=True))))
-    values = np.concatenate(drawn)
+    return np.concatenate(drawn)
+
+
+def bayesian_interval(values: FloatArray, statistic: Statistic, *, resampling: Resampling) -> Interval:
+    """The middle of posterior `values` of the statistic, stretched to hold its value where all units agree."""
     defined = _defined(values)
     if isinstance(defined, Interval):
         return defined
+    prior = 0.0 if statistic.prior is None else float(statistic.prior.sum())
+    how = f"Bayesian bootstrap over items with a prior of {prior:g} items"
     tail = (1 - resampling.confidence) / 2
-    how = f"Bayesian bootstrap over items with a prior of {prior.sum():g} items"
     low, high = np.quantile(defined, [tail, 1 - tail])
     method = _worded(how, values, defined, resampling)
     low, high = min(float(low), statistic.value), max(float(high), statistic.value)

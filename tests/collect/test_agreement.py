@@ -398,6 +398,7 @@ def made(control: Any, number: int) -> JSONDict:
     values: dict[str, JSONDict] = {
         "Choices": {"choices": [label]},
         "Rating": {"rating": 1 + number % 5},
+        "TextArea": {"text": [f"Answer {number}"]},
         "Labels": {"start": number, "end": number + 3, "text": "…", "labels": [label]},
         "RectangleLabels": {
             "x": 3.0,

@@ -10,7 +10,6 @@ from scipy import stats
 
 from annotator_ops.stats.correlation import spearman
 from annotator_ops.stats.intervals import Resampling
-from annotator_ops.stats.reliability import FloatArray
 
 
 @given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=3, max_size=40))
@@ -83,7 +82,7 @@ def test_the_method_is_the_one_for_the_number_of_items() -> None:
 
 
 def test_perfect_order_has_no_interval_and_no_error() -> None:
-    x: FloatArray = np.arange(60.0)
+    x = np.arange(60, dtype=np.float64)
     found = spearman(x, x**3, resampling=Resampling(resamples=50))
     assert found.value == pytest.approx(1) and found.standard_error is None
     assert found.low is None and "no interval: all resamples give the same value" in found.method

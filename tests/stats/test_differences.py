@@ -7,7 +7,7 @@ import pytest
 
 from annotator_ops.models import Level
 from annotator_ops.stats.agreement.alpha import krippendorff_alpha
-from annotator_ops.stats.differences import alpha_difference
+from annotator_ops.stats.differences import Items, alpha_difference
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.reliability import ReliabilityData
 
@@ -36,7 +36,9 @@ def test_it_is_the_difference_of_the_alphas_and_turns_with_them() -> None:
     assert one is not None and other is not None
     assert found.value == pytest.approx(one - other, abs=1e-12)
     assert found.low is not None and found.low > 0
-    assert turned.high == pytest.approx(-found.low, abs=1e-12)
+    # Not to the last digit: the items that stand for the prior are drawn, each side's in its turn.
+    assert turned.high == pytest.approx(-found.low, abs=0.03)
+    assert turned.standard_error == pytest.approx(found.standard_error, abs=1e-12)
     assert (found.n_items, found.n_raters, found.seed) == (120, 6, 0)
     assert "the same items, resampled together" in found.method
 
@@ -99,6 +101,18 @@ def test_items_that_one_side_alone_can_use_count_on_that_side() -> None:
     assert found.n_items == 120
     assert found.low is not None and found.high is not None
     assert found.low < one.value - other.value < found.high
+
+
+@pytest.mark.parametrize(("units", "method"), [(40, "Bayesian"), (600, "percentile"), (12_000, "delta method")])
+@pytest.mark.parametrize("items", ["by name", "apart"])
+def test_the_number_of_items_chooses_the_method(units: int, method: str, items: Items) -> None:
+    truth = np.random.default_rng(5).integers(1, 6, units).tolist()
+    sides = [raters(truth, names=names, knows=knows, seed=7) for names, knows in (("ab", 0.9), ("cd", 0.6))]
+    found = alpha_difference(*sides, resampling=Resampling(resamples=100), items=items)
+    assert method in found.method
+    assert found.low is not None and found.high is not None and found.value is not None
+    assert found.low < found.value < found.high
+    assert found.seed == (None if units > 10_000 else 0)
 
 
 def test_other_items_are_resampled_apart() -> None:

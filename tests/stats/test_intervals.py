@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from annotator_ops.models import Level
 from annotator_ops.stats.agreement.alpha import krippendorff_alpha
-from annotator_ops.stats.agreement.prior import CONCENTRATION, PRIOR_WEIGHT, with_prior
+from annotator_ops.stats.agreement.prior import LABELS, SCALE, with_prior
 from annotator_ops.stats.agreement.units import Rows, patterns_of, rows_of
 from annotator_ops.stats.intervals import (
     FEW_UNITS,
@@ -196,12 +196,13 @@ def test_alpha_of_few_units_has_an_interval_from_a_prior_and_of_more_from_the_da
         krippendorff_alpha(noisy(units, seed=2), resampling=Resampling(resamples=200))
         for units in (PRIOR_UNITS - 1, PRIOR_UNITS)
     )
-    assert "Bayesian bootstrap over items with a prior of 1.5 items" in few.method
+    assert "Bayesian bootstrap over items with a prior of 2 items" in few.method
     assert "percentile bootstrap over items" in enough.method
 
 
 @pytest.mark.parametrize(("categories", "raters"), [(2, 3), (3, 2), (5, 5), (50, 3)])
-def test_the_prior_is_of_raters_who_half_repeat_each_other(categories: int, raters: int) -> None:
+@pytest.mark.parametrize("level", [Level.NOMINAL, Level.INTERVAL])
+def test_the_prior_is_of_raters_who_repeat_each_other(level: Level, categories: int, raters: int) -> None:
     """Two raters of a unit of the prior agree with probability (c/V + 1)/(c + 1), and no category is preferred."""
     random = np.random.default_rng(1)
     data = ReliabilityData(
@@ -209,17 +210,19 @@ def test_the_prior_is_of_raters_who_half_repeat_each_other(categories: int, rate
         units=tuple(map(str, range(400))),
         codes=random.integers(0, categories, (raters, 400)),
         domain=tuple(map(float, range(categories))),
-        level=Level.NOMINAL,
+        level=level,
     )
     rows = patterns_of(rows_of(data))
-    full, prior = with_prior(rows)
+    full, prior = with_prior(rows, level=level)
+    chosen = SCALE if level is Level.INTERVAL and categories > 2 else LABELS
+    c = chosen.concentration
     assert isinstance(full, Rows) and full.n == 400
-    assert prior.sum() == pytest.approx(PRIOR_WEIGHT)
+    assert prior.sum() == pytest.approx(chosen.weight)
     share = prior / prior.sum()
     counts = np.asarray(full.sparse.todense())
     agree = (counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))
     drawn = 0.1 if categories**raters > 100 else 1e-9
-    assert share @ agree == pytest.approx((CONCENTRATION / categories + 1) / (CONCENTRATION + 1), abs=drawn)
+    assert share @ agree == pytest.approx((c / categories + 1) / (c + 1), abs=drawn)
     assert share @ counts / raters == pytest.approx(np.full(categories, 1 / categories), abs=drawn)
 
 
@@ -232,7 +235,7 @@ def test_a_rare_category_that_nobody_disputed_is_not_certain() -> None:
 
 
 def test_below_fifty_units_a_percentile_interval_says_that_it_is_too_narrow() -> None:
-    values: FloatArray = np.linspace(0, 1, 200)
+    values = np.arange(200, dtype=np.float64) / 200
     few, many = (percentile_interval(values, units=units, resampling=Resampling()) for units in (20, 50))
     assert "with 20 items (fewer than 50) it is somewhat too narrow" in few.method
     assert "too narrow" not in many.method

@@ -65,12 +65,20 @@ class WeightedAlpha:
         """Alpha with the influence of each unit, and alpha under any weights of them."""
         return self._of(self.rows, None)
 
+    def with_prior(self) -> Statistic:
+        """The same with a prior: behind the units are the rows of the prior, which stand for no unit."""
+        return self._of(*with_prior(self.rows, level=self._scale))
+
     def collapsed(self) -> Statistic:
         """The same over patterns that several units share; with a prior where these are few, or where all agree."""
         rows = patterns_of(self.rows)
         if rows.n >= PRIOR_UNITS and self._of(rows, None).standard_error is not None:
             return self._of(rows, None)
-        return self._of(*with_prior(rows))
+        return self._of(*with_prior(rows, level=self._scale))
+
+    @property
+    def _scale(self) -> Level:
+        return self.data.level if self.distance is None else Level.NOMINAL
 
     def _of(self, rows: Rows, prior: FloatArray | None) -> Statistic:
         disagreement = disagreement_of(rows, self.data, distance=self.distance, period=self.period)
@@ -138,7 +146,7 @@ def weighted_alpha(
     if period is not None and not (math.isfinite(period) and period > 0):
         raise ValueError(f"The period has to be a positive number; it is {period}.")
     rows = rows_of(data)
-    if rows.n < 2:
+    if len(rows.size) < 2:
         reason = undefined(data)
         return reason or Reason("too-few-items", "A coefficient needs two items that two annotators rated.")
     if matrix is None and data.level is Level.RATIO and (reason := _no_ratio(rows, data)):

@@ -11,13 +11,17 @@ from scipy import sparse
 
 from annotator_ops.measures import Reason
 from annotator_ops.models import Level
-from annotator_ops.stats.agreement.units import Counts, Rows, over, total
+from annotator_ops.stats.agreement.units import SHORT, Counts, Rows, over, total
 from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
 
 # A resample varies when its expected disagreement is more than the rounding of the terms it is the difference of.
 _ROUNDING = 1e-12
 # Positions on a scale from −1 to 1, or on the circle, that are nearer than 10⁻¹³ are one and the same.
 _SAME = 1e-26
+# Expected disagreement as a form of (n, S1, S2), 2(n·S2 − S1²), and of (n, versines, sines), (n² − C² − S²)/2 with
+# C = n − versines.
+_SQUARES = np.array([[0.0, 0.0, 1.0], [0.0, -2.0, 0.0], [1.0, 0.0, 0.0]])
+_CIRCLE = np.array([[0.0, 0.5, 0.0], [0.5, -0.5, 0.0], [0.0, 0.0, -0.5]])
 _BLOCK = 1_000
 # So many numbers are held at once for pairs of columns or for resamples of many categories.
 _CELLS = 4_000_000
@@ -62,8 +66,10 @@ class FixedDistance:
         totals = total(weights, self.features)
         form = self.product(totals[None, :])[0]
         expected = float(form @ totals)
-        if expected <= self._rounding(totals[None, :])[0]:
-            expected = 0.0
+        if self.form is not None:
+            size = np.abs(totals)
+            if expected <= max(_ROUNDING * float(size @ np.abs(self.form) @ size), _SAME * float(size[0]) ** 2):
+                expected = 0.0
         observed, n = float(total(weights, self.observed)), float(total(weights, self.size))
         gradient = 2 * over(self.features, form)
         return _linear_alpha(self.observed, gradient, self.size, sums=(observed, n, expected), units=weights.sum())
@@ -189,11 +195,10 @@ def _interval(rows: Rows, x: FloatArray) -> FixedDistance:
     # Centred and scaled, so that the differences of squares below lose no digits; alpha knows neither origin nor unit.
     x = x - rows.mean_of(x)
     x = x / (np.abs(x).max() or 1.0)
-    s1, s2 = rows.sums_of(x), rows.sums_of(x**2)
-    form = np.array([[0.0, 0, 1], [0, -2, 0], [1, 0, 0]])  # 2(n·S2 − S1²)
-    observed = 2 * (rows.size * s2 - s1**2) / (rows.size - 1)
+    s1, s2 = rows.sums_of(x), rows.sums_of(x * x)
+    observed = 2 * (rows.size * s2 - s1 * s1) / (rows.size - 1)
     features = np.array([rows.size, s1, s2]).T
-    return FixedDistance(observed, rows.size, features, lambda totals: totals @ form, form)
+    return FixedDistance(observed, rows.size, features, lambda totals: totals @ _SQUARES, _SQUARES)
 
 
 def _circular(rows: Rows, angle: FloatArray) -> FixedDistance:
@@ -201,10 +206,9 @@ def _circular(rows: Rows, angle: FloatArray) -> FixedDistance:
     # direction, and with 1 − cos for cos, values that lie close together lose no digits.
     angle = angle - np.arctan2(rows.mean_of(np.sin(angle)), rows.mean_of(np.cos(angle)))
     versine, sine = rows.sums_of(2 * np.sin(angle / 2) ** 2), rows.sums_of(np.sin(angle))
-    form = np.array([[0.0, 0.5, 0], [0.5, -0.5, 0], [0, 0, -0.5]])  # (n² − C² − S²)/2 with C = n − versines
     observed = (versine * (2 * rows.size - versine) - sine**2) / (2 * (rows.size - 1))
     features = np.array([rows.size, versine, sine]).T
-    return FixedDistance(observed, rows.size, features, lambda totals: totals @ form, form)
+    return FixedDistance(observed, rows.size, features, lambda totals: totals @ _CIRCLE, _CIRCLE)
 
 
 def _by_matrix(rows: Rows, distance: Callable[[Any, Any], FloatArray], categories: int) -> FixedDistance:
@@ -212,9 +216,12 @@ def _by_matrix(rows: Rows, distance: Callable[[Any, Any], FloatArray], categorie
     every = np.arange(categories)
     if rows.counts is not None:
         matrix = distance(every[:, None], every[None, :])
-        sums = np.zeros(len(rows.size))
-        for code in every:
-            sums += over(rows.counts, matrix[:, code]) * rows.counts[:, code]
+        if rows.counts.size < SHORT:
+            sums: FloatArray = ((rows.counts @ matrix) * rows.counts).sum(axis=1)
+        else:
+            sums = np.zeros(len(rows.size))
+            for code in every:
+                sums += over(rows.counts, matrix[:, code]) * rows.counts[:, code]
         return FixedDistance(sums / (rows.size - 1), rows.size, rows.counts, lambda totals: totals @ matrix)
 
     def product(totals: FloatArray) -> FloatArray:

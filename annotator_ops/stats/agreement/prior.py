@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
 
+from annotator_ops.models import Level
 from annotator_ops.stats.agreement.units import Rows
 from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray
 
-# The prior weighs as much as this many units, and these agree as raters do who, after the first, repeat one of the
-# answers before theirs with odds of so many to the concentration. Both chosen by simulation (benchmarks/coverage.py):
-# with less, a rare category that the sample happens to lack is taken for impossible; with more, it is the prior's alpha
-# (1/(1 + concentration), 2/3) that is reported.
-PRIOR_WEIGHT = 1.5
-CONCENTRATION = 0.5
 _MOST_PATTERNS = 100
 
 
-def with_prior(rows: Rows) -> tuple[Rows, FloatArray]:
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """It weighs as much as `weight` units. Their raters, after the first, repeat one of the answers before theirs, or
+    choose anew with odds of `concentration` to the number of answers: the prior's alpha is 1/(1 + concentration)."""
+
+    weight: float
+    concentration: float
+
+
+# Chosen by simulation (benchmarks/coverage.py). With less weight, a rare category that the sample happens to lack is
+# taken for impossible; with more, the prior is what is reported. On a scale, an answer that is chosen anew is further
+# from the others than raters who disagree are, so there it has to be rarer.
+LABELS = Prior(weight=1.5, concentration=0.5)
+SCALE = Prior(weight=2.0, concentration=0.2)
+
+
+def with_prior(rows: Rows, *, level: Level) -> tuple[Rows, FloatArray]:
     """The rows with those of the prior behind them, which stand for no unit, and the prior weight of each row.
 
     A unit of the prior has category probabilities from a symmetric Dirichlet distribution over the categories that were
     used, and each of its raters (as many as a unit has on average) chooses by these. All its patterns where they are
     few, else a hundred, drawn with a seed of their own.
     """
-    table = rows.table.sum(axis=0)
-    used = np.flatnonzero(np.asarray(table).ravel())
+    used = np.flatnonzero(np.asarray(rows.table.sum(axis=0)).ravel())
+    prior = LABELS if level is Level.NOMINAL or len(used) == 2 else SCALE
     raters = max(2, round(float(rows.weights @ rows.size) / rows.n))
-    patterns, share = _patterns(len(used), raters)
+    patterns, share = _patterns(len(used), raters, prior.concentration)
     codes = used[patterns]
-    prior = np.concatenate([np.zeros(len(rows.size)), PRIOR_WEIGHT * share])
+    weight = np.concatenate([np.zeros(len(rows.size)), prior.weight * share])
     size = np.concatenate([rows.size, np.full(len(codes), float(raters))])
     multiplicity = np.concatenate([rows.multiplicity, np.zeros(len(codes), dtype=np.intp)])
     if rows.counts is not None:
@@ -40,20 +51,20 @@ def with_prior(rows: Rows) -> tuple[Rows, FloatArray]:
         np.add.at(more, (np.arange(len(codes))[:, None], codes), 1)
         empty = np.zeros((len(size), 0), dtype=np.intp)
         counts = np.vstack([rows.counts, more])
-        return replace(rows, counts=counts, codes=empty, size=size, multiplicity=multiplicity), prior
+        return replace(rows, counts=counts, codes=empty, size=size, multiplicity=multiplicity), weight
     places = max(rows.codes.shape[1], raters)
     padded = [
         np.pad(part, ((0, 0), (places - part.shape[1], 0)), constant_values=MISSING) for part in (rows.codes, codes)
     ]
-    return replace(rows, codes=np.concatenate(padded), size=size, multiplicity=multiplicity), prior
+    return replace(rows, codes=np.concatenate(padded), size=size, multiplicity=multiplicity), weight
 
 
-def _patterns(categories: int, raters: int) -> tuple[IntArray, FloatArray]:
+def _patterns(categories: int, raters: int, concentration: float) -> tuple[IntArray, FloatArray]:
     """Patterns of the prior (patterns × raters, places among the categories) and their probabilities."""
     if math.comb(categories + raters - 1, raters) > _MOST_PATTERNS:
-        return _drawn(categories, raters), np.full(_MOST_PATTERNS, 1 / _MOST_PATTERNS)
+        return _drawn(categories, raters, concentration), np.full(_MOST_PATTERNS, 1 / _MOST_PATTERNS)
     patterns = np.array(list(combinations_with_replacement(range(categories), raters)), dtype=np.intp)
-    each = CONCENTRATION / categories
+    each = concentration / categories
     logs = [
         sum(math.lgamma(count + each) - math.lgamma(each) - math.lgamma(count + 1) for count in np.bincount(pattern))
         for pattern in patterns
@@ -62,15 +73,14 @@ def _patterns(categories: int, raters: int) -> tuple[IntArray, FloatArray]:
     return patterns, probability / probability.sum()
 
 
-def _drawn(categories: int, raters: int) -> IntArray:
+def _drawn(categories: int, raters: int, concentration: float) -> IntArray:
     """The same by Pólya's urn, where the patterns are too many."""
     random = np.random.default_rng(0)
     patterns = np.zeros((_MOST_PATTERNS, raters), dtype=np.intp)
     every = np.arange(_MOST_PATTERNS)
     for rater in range(raters):
-        anew = random.integers(0, categories, _MOST_PATTERNS)
-        again = patterns[every, random.integers(0, max(1, rater), _MOST_PATTERNS)]
-        patterns[:, rater] = np.where(
-            random.random(_MOST_PATTERNS) < CONCENTRATION / (CONCENTRATION + rater), anew, again
-        )
+        chosen = random.integers(0, categories, _MOST_PATTERNS)
+        repeated = patterns[every, random.integers(0, max(1, rater), _MOST_PATTERNS)]
+        anew = random.random(_MOST_PATTERNS) < concentration / (concentration + rater)
+        patterns[:, rater] = np.where(anew, chosen, repeated)
     return patterns

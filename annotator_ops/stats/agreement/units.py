@@ -21,7 +21,7 @@ _NO_CODES = np.zeros((0, 0), dtype=np.intp)
 
 
 # Longer sums are not left to BLAS: see `over`.
-_SHORT = 9_000
+SHORT = 9_000
 
 Counts = Any  # rows × categories: a dense array of few categories, a sparse one of many; `@` works on both
 
@@ -93,6 +93,9 @@ class Rows:
 
     def mean_of(self, x: FloatArray) -> float:
         """The mean over all ratings of a number that belongs to each category (categories)."""
+        if self.counts is not None:
+            totals = total(self.multiplicity, self.counts)
+            return float(totals @ x) / float(totals.sum())
         return float((self.sums_of(x) * self.multiplicity).sum()) / float((self.size * self.multiplicity).sum())
 
 
@@ -136,15 +139,15 @@ def patterns_of(rows: Rows) -> Rows:
 def over(table: Counts, x: FloatArray) -> FloatArray:
     """table @ x for a tall table (rows × few): long sums without BLAS, whose threads wait for each other on a busy
     machine and take a hundred times as long."""
-    if sparse.issparse(table) or table.size < _SHORT:
+    if sparse.issparse(table) or table.size < SHORT:
         return np.asarray(table @ x)
     found: FloatArray = np.einsum("ij,j->i", table, x)
     return found
 
 
-def total(weights: FloatArray, table: Counts) -> FloatArray:
+def total(weights: FloatArray | IntArray, table: Counts) -> FloatArray:
     """weights @ table for a tall table (rows × few) or a vector, as `over`."""
-    if sparse.issparse(table) or table.size < _SHORT:
+    if sparse.issparse(table) or table.size < SHORT:
         return np.asarray(weights @ table)
     found: FloatArray = np.einsum("i,ij->j" if table.ndim == 2 else "i,i->", weights, table)
     return found
