@@ -338,7 +338,11 @@ def _spec(criterion: Criterion, config: LabelConfig, table: RatingTable) -> Crit
         elif not (control.dynamic or control.multiple):
             labels = control.labels
     taxonomy = control is not None and control.tag == "Taxonomy"
-    return replace(inferred, why=why, scale=scale, labels=labels, taxonomy=taxonomy)
+    sides: tuple[Value, Value] | None = None
+    if control is not None and control.tag == "Pairwise":
+        numbers = criterion.values
+        sides = (numbers["left"], numbers["right"]) if {"left", "right"} <= numbers.keys() else ("left", "right")
+    return replace(inferred, why=why, scale=scale, labels=labels, taxonomy=taxonomy, sides=sides)
 
 
 def _titled(name: str) -> str:

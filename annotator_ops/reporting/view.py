@@ -18,6 +18,7 @@ from annotator_ops.reporting.what import (
     categories,
     confusions,
     items,
+    sides,
 )
 from annotator_ops.reporting.who import Comparison, RaterRow, comparison, rater_row
 from annotator_ops.stats.values import ValueKind
@@ -80,6 +81,7 @@ class Section:
     ordered: bool
     chart_text: str
     values: tuple[tuple[str, str, str], ...]
+    others: str
     pair_columns: tuple[str, ...]
     pairs: tuple[PairRow, ...]
     matrix: tuple[tuple[str, tuple[Figure | None, ...]], ...]
@@ -90,6 +92,7 @@ class Section:
     items: tuple[ItemRow, ...]
     groups: tuple[tuple[str, str, Figure], ...]
     group_sentences: tuple[str, ...]
+    sides: str
     raters: tuple[RaterRow, ...]
     has_times: bool
     has_missing: bool
@@ -211,6 +214,7 @@ def _section(criterion: JSONDict, number: int) -> Section:
         ordered=criterion["level"] not in (None, "nominal"),
         chart_text=_chart_text(criterion),
         values=_values(found) if found else (),
+        others=_others(found) if found else "",
         pair_columns=tuple(title for _, title in columns),
         pairs=tuple(_pair(pair, columns) for pair in criterion["pairs"]),
         matrix=_matrix(criterion),
@@ -224,6 +228,7 @@ def _section(criterion: JSONDict, number: int) -> Section:
             for group in criterion["groups"]
         ),
         group_sentences=tuple(each["sentence"] for each in criterion["comparisons"]),
+        sides=sides(criterion["sides"]),
         raters=tuple(rater_row(rater) for rater in criterion["raters"]),
         has_times=any(rater["median_seconds"] is not None for rater in criterion["raters"]),
         has_missing=any(rater["missing"] for rater in criterion["raters"]),
@@ -259,9 +264,19 @@ def bins(distribution: Mapping[str, Any]) -> list[str]:
 
 
 def _values(distribution: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    total = sum(distribution["counts"])
-    named = zip(bins(distribution), distribution["counts"], strict=True)
+    others = distribution["others"]
+    total = sum(distribution["counts"]) + others["ratings"]
+    named = list(zip(bins(distribution), distribution["counts"], strict=True))
     return tuple((name, rounding.count(n), rounding.percent(n / total)) for name, n in named)
+
+
+def _others(distribution: Mapping[str, Any]) -> str:
+    """What is said of the labels that are not listed, because there are too many."""
+    values, ratings = distribution["others"]["values"], distribution["others"]["ratings"]
+    if not values:
+        return ""
+    labels, given = rounding.number_of(values, "more label"), rounding.number_of(ratings, "time")
+    return f"{labels}, given {given} in all, are not listed."
 
 
 def _chart_text(criterion: JSONDict) -> str:

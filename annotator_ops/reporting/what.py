@@ -97,6 +97,20 @@ def categories(criterion: JSONDict) -> tuple[tuple[str, ...], tuple[CategoryRow,
     return ("Specific agreement", *(["Fleiss’ κ"] if has_kappa else [])), rows
 
 
+def sides(found: JSONDict | None) -> str:
+    """How often the left one won, where two things were shown side by side: a check for position bias."""
+    if found is None or found["left"]["value"] is None:
+        return ""
+    left = estimate(found["left"], as_percent=True)
+    n = rounding.number_of(found["n_left"] + found["n_right"], "preference")
+    ties = f", {rounding.number_of(found['n_ties'], 'tie')} left out" if found["n_ties"] else ""
+    chance = "less than 0.1%" if found["p_value"] < 0.001 else rounding.percent(found["p_value"])
+    return (
+        f"The left one was preferred in {left.value} {left.interval} of {n}{ties}. A share this far from one half has a "
+        f"probability of {chance} if the side does not matter and preferences are independent."
+    )
+
+
 def _answer(value: object) -> str:
     if isinstance(value, list) and any(isinstance(part, dict) for part in value):
         labels = [label for part in value if isinstance(part, dict) for label in _labels(part)]

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from annotator_ops.measures import Estimate, Reason
+from annotator_ops.stats.probability import normal_quantile, t_quantile, t_two_sided
 from annotator_ops.stats.values import FloatArray
 
 CONFIDENCE = 0.95
@@ -21,7 +21,7 @@ def share(successes: int, n: int, *, name: str, confidence: float = CONFIDENCE, 
     """A share with the score interval of Wilson 1927 (J Am Stat Assoc 22). Raises ValueError unless n ≥ 1."""
     if n < 1:
         raise ValueError("A share needs at least one case.")
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = normal_quantile((1 + confidence) / 2)
     p = successes / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
@@ -54,7 +54,7 @@ def mean(
     if error <= 1e-12 * max(1.0, abs(value)):
         method = f"{name}; no interval: the same on every item"
         return Estimate(value=value, method=method, n_items=n, n_raters=n_raters)
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
+    half = t_quantile((1 + confidence) / 2, n - 1) * error
     low, high = value - half, value + half
     return Estimate(
         value=found.value,
@@ -106,7 +106,7 @@ def p_value(estimate: Estimate) -> float | None:
     if abs(estimate.value) >= 1:
         return 0.0
     t = estimate.value * math.sqrt(degrees / (1 - estimate.value**2))
-    return float(2 * stats.t.sf(abs(t), degrees))
+    return t_two_sided(t, degrees)
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:
@@ -134,7 +134,7 @@ def _correlation(
     if n < _LEAST_FOR_INTERVAL or abs(value) >= 1 - 1e-12:
         why = f"{n} items" if n < _LEAST_FOR_INTERVAL else "the relation is perfect"
         return Estimate(value=value, method=f"{name}; no interval: {why}", n_items=n, n_raters=n_raters)
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * math.sqrt((1 + inflation * value**2) / (n - 3))
+    half = normal_quantile((1 + confidence) / 2) * math.sqrt((1 + inflation * value**2) / (n - 3))
     source = "Bonett and Wright 2000" if inflation else "Fisher 1921"
     return Estimate(
         value=value,
@@ -149,5 +149,6 @@ def _correlation(
 
 def _ranks(values: FloatArray) -> FloatArray:
     scale = float(np.abs(values).max()) or 1.0
-    ranks: FloatArray = stats.rankdata(np.round(values / scale, 12))
+    _, place, counts = np.unique(np.round(values / scale, 12), return_inverse=True, return_counts=True)
+    ranks: FloatArray = (np.cumsum(counts) - (counts - 1) / 2)[place]
     return ranks

@@ -22,6 +22,7 @@ from annotator_ops.stats.items import item_disagreement
 from annotator_ops.stats.judging import judge_entries
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.people import Observed, people_entries
+from annotator_ops.stats.preferences import preference_shares
 from annotator_ops.stats.reliability import ReliabilityData, reliability_data
 from annotator_ops.stats.structured import Agreement, ranking_agreement, region_agreement, set_agreement, text_agreement
 from annotator_ops.stats.table import RatingTable
@@ -77,6 +78,7 @@ def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampl
         "judges": [],
         "ensemble": None,
         "derived": None,
+        "sides": None,
     }
     if spec.kind is ValueKind.TEXT:
         entry["texts"] = describe.texts(humans.ratings())
@@ -90,6 +92,9 @@ def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampl
         _add_structured(entry, humans, spec, resampling, context)
     else:
         _add_agreement(entry, table.people(), spec, resampling, context)
+    if spec.sides is not None:
+        sides = preference_shares(humans.ratings(), left=spec.sides[0], right=spec.sides[1])
+        entry["sides"] = None if isinstance(sides, Reason) else sides.as_json()
     entry["judges"], entry["ensemble"] = judge_entries(humans, judges, level=spec.level, resampling=resampling)
     return entry
 

@@ -17,17 +17,24 @@ from annotator_ops.stats.values import MISSING, Category, IntArray, category_key
 # More distinct numbers than this are shown in bins.
 _MOST_VALUES = 20
 _BINS = 10
+# Nobody reads a list of more labels than this.
+_MOST_LABELS = 100
 NOT_RATED = "not-rated"
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How often each value was given, in all and by rater. For bins, `edges` has one entry more than `counts`."""
+    """How often each value was given, in all and by rater. For bins, `edges` has one entry more than `counts`.
+
+    Of very many labels only the most frequent are listed; `others` is how many more there are, and how often they were
+    given in all.
+    """
 
     values: tuple[Category, ...]
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     by_rater: Mapping[str, tuple[int, ...]]
+    others: tuple[int, int] = (0, 0)
 
     def as_json(self) -> JSONDict:
         return {
@@ -35,6 +42,7 @@ class Distribution:
             "values": [list(value) if isinstance(value, tuple) else value for value in self.values],
             "edges": list(self.edges),
             "counts": list(self.counts),
+            "others": {"values": self.others[0], "ratings": self.others[1]},
             "by_rater": {rater: list(counts) for rater, counts in self.by_rater.items()},
         }
 
@@ -91,8 +99,14 @@ def distribution(table: RatingTable, *, scale: Sequence[float] = ()) -> Distribu
         if high - low < _MOST_VALUES:
             listed |= {float(number) for number in range(low, high + 1)}
     values = tuple(sorted(listed, key=category_key))
-    place = np.array([values.index(each) for each in used])
-    return Distribution(values, (), *_by_rater(_crossed(rater, place[value], len(names), len(values)), names))
+    column = {category: place for place, category in enumerate(values)}
+    counts = _crossed(rater, np.array([column[each] for each in used])[value], len(names), len(values))
+    if len(values) <= _MOST_LABELS:
+        return Distribution(values, (), *_by_rater(counts, names))
+    frequent = np.sort(np.argsort(-counts.sum(axis=0), kind="stable")[:_MOST_LABELS])
+    kept = counts[:, frequent]
+    others = (len(values) - _MOST_LABELS, int(counts.sum() - kept.sum()))
+    return Distribution(tuple(values[place] for place in frequent), (), *_by_rater(kept, names), others=others)
 
 
 def _crossed(first: IntArray, second: IntArray, rows: int, columns: int) -> IntArray:

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from annotator_ops.measures import Estimate
 from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.checks import Check
 from annotator_ops.stats.closed_intervals import holm, p_value
 from annotator_ops.stats.pace import Pace
+from annotator_ops.stats.probability import at_least, at_most, t_two_sided
 from annotator_ops.stats.raters import RaterAgreement
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.styles import AnsweringStyle
@@ -101,7 +101,7 @@ def _fast(paces: Sequence[Pace]) -> Iterator[_Tested]:
     for row, pace in enumerate(paces):
         if pace.fast.value is None or pace.n_timed < LEAST_ANSWERS:
             continue
-        p = float(stats.binom.sf(pace.n_fast - 1, pace.n_timed, TOLERATED_FAST))
+        p = at_least(pace.n_fast, pace.n_timed, TOLERATED_FAST)
         sentence = f"{pace.n_fast} of {pace.n_timed} answers took {pace.fast_rule}."
         rule = f"more than {TOLERATED_FAST:.0%} of the answers took {pace.fast_rule}; binomial test"
         large = pace.fast.value > TOLERATED_FAST
@@ -126,7 +126,7 @@ def _modal(styles: Sequence[AnsweringStyle]) -> Iterator[_Tested]:
         own, others = style.modal_share, style.modal_share_of_others
         if own is None or others is None or len(style.modal) != 1 or style.n_ratings < LEAST_ANSWERS:
             continue
-        p = float(stats.binom.sf(round(own * style.n_ratings) - 1, style.n_ratings, others))
+        p = at_least(round(own * style.n_ratings), style.n_ratings, others)
         sentence = (
             f"{own:.0%} of the answers were {display(style.modal[0])}; of the others' answers to the same items "
             f"{others:.0%} were."
@@ -145,7 +145,7 @@ def _biases(data: ReliabilityData, agreement: Sequence[RaterAgreement]) -> Itera
         if bias.value is None or one.n_common < LEAST_ANSWERS or deviation <= 0:
             continue
         # Without an error the difference is the same on every item, and no test is needed.
-        p = float(2 * stats.t.sf(abs(bias.value) / error, bias.n_items - 1)) if error else 0.0
+        p = t_two_sided(bias.value / error, bias.n_items - 1) if error else 0.0
         more = "more" if bias.value > 0 else "less"
         sentence = (
             f"On the {bias.n_items} common items the values are on average {abs(bias.value):.2f} {more} than the "
@@ -177,7 +177,7 @@ def _checks(checks: Sequence[Check], code: str, words: str) -> Iterator[_Tested]
         if same.value is None:
             continue
         right = round(same.value * same.n_items)
-        p = float(stats.binom.cdf(right, same.n_items, LEAST_CHECKED))
+        p = at_most(right, same.n_items, LEAST_CHECKED)
         sentence = f"{right} of {same.n_items} {words}."
         rule = f"less than {LEAST_CHECKED:.0%} of the {words}; binomial test"
         yield _Tested(row, p, same.value < LEAST_CHECKED, Flag(code, rule, same.value, sentence))

@@ -23,9 +23,9 @@ class CriterionSpec:
     """How one criterion is analysed. `level` is None where no coefficient fits; `why` says who chose it and why.
 
     `scale` are the declared numbers of an ordinal scale, in ascending order, or empty; `labels` the labels that can be
-    chosen, or empty; `taxonomy` where they are paths. `compared` is False for
-    remarks, which are only shown. `warning` says which values are
-    no numbers where most are: a typo, or a word for a missing value; `why` has it, too.
+    chosen, or empty; `taxonomy` where they are paths. `compared` is False for remarks, which are only shown; `sides`
+    are the values for the left and the right one where two things are compared. `warning` says which values are no
+    numbers where most are: a typo, or a word for a missing value; `why` has it, too.
     """
 
     name: str
@@ -38,6 +38,7 @@ class CriterionSpec:
     labels: tuple[str, ...] = ()
     taxonomy: bool = False
     compared: bool = True
+    sides: tuple[Value, Value] | None = None
 
 
 def infer(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-
-from scipy import stats
+from dataclasses import dataclass, replace
 
 from annotator_ops.measures import Estimate, Rating, Reason
 from annotator_ops.models import JSONDict
+from annotator_ops.stats.closed_intervals import share
+from annotator_ops.stats.probability import at_most
 
 LEFT, RIGHT = "left", "right"
 _TIE = "tie"
 _METHOD = (
-    "share of the preferences that are for the {side} side, ties left out; Wilson interval as if all preferences were "
-    "independent, which those of one annotator or one item are not"
+    "share of the preferences that are for the {side} side, ties left out, taken as independent, which those of one "
+    "annotator or one item are not"
 )
 
 
@@ -72,20 +72,13 @@ def preference_shares(
         nothing = Estimate(value=None, reason=reason, n_items=n_items, n_raters=n_raters)
         return PreferenceShares(nothing, nothing, 0, 0, n_ties, None)
 
-    def share(count: int, side: str) -> Estimate:
-        interval = stats.binomtest(count, n).proportion_ci(confidence_level=confidence, method="wilson")
-        return Estimate(
-            value=count / n,
-            low=float(interval.low),
-            high=float(interval.high),
-            confidence=confidence,
-            method=_METHOD.format(side=side),
-            n_items=n_items,
-            n_raters=n_raters,
-        )
+    def of_side(count: int, side: str) -> Estimate:
+        found = share(count, n, name=_METHOD.format(side=side), confidence=confidence, n_raters=n_raters)
+        return replace(found, n_items=n_items)
 
-    p_value = float(stats.binomtest(n_left, n).pvalue)
-    return PreferenceShares(share(n_left, LEFT), share(n_right, RIGHT), n_left, n_right, n_ties, p_value)
+    # With equal chances both tails of the exact test are the same.
+    p_value = min(1.0, 2 * at_most(min(n_left, n_right), n, 0.5))
+    return PreferenceShares(of_side(n_left, LEFT), of_side(n_right, RIGHT), n_left, n_right, n_ties, p_value)
 
 
 def _side(value: object, left: object, right: object) -> str | None:

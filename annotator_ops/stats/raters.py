@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse, stats
+from scipy import sparse
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import JSONDict, Level
@@ -25,6 +25,7 @@ from annotator_ops.stats.distances import (
     same_answers,
 )
 from annotator_ops.stats.leave_one_out import leave_one_out
+from annotator_ops.stats.probability import normal_quantile
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
@@ -269,7 +270,7 @@ def _spread(
     about = squares - 2 * others.mean() * others + others.mean() ** 2
     influence = ((own - own.mean()) ** 2 / variance - about / pooled) / 2
     error = float(influence.std(ddof=1)) / math.sqrt(n)
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * error
+    half = normal_quantile((1 + confidence) / 2) * error
     return Estimate(
         value=value,
         low=value * math.exp(-half),

@@ -104,7 +104,8 @@ class ReliabilityData:
     @property
     def values(self) -> FloatArray:
         """The values as numbers, raters × units, NaN where missing. Raises ValueError for labels."""
-        if not all(is_finite_number(category) for category in self.domain):
+        # The other levels were checked when the data were made.
+        if self.level is Level.NOMINAL and not all(is_finite_number(category) for category in self.domain):
             raise ValueError("Labels have no numeric values.")
         return np.append(np.array(self.domain, dtype=np.float64), np.nan)[self.codes]
 

@@ -130,7 +130,7 @@ def krippendorff_alpha(
             return with_interval(
                 found, linearized_interval(statistic, confidence=resampling.confidence, because=because)
             )
-    if statistic.units <= MANY_UNITS or statistic.standard_error is None:
+    if statistic.units <= MANY_UNITS:
         statistic = built.collapsed()
     return with_interval(found, interval_of(statistic, resampling=resampling))
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.agreement.schemes import Scheme
 from annotator_ops.stats.agreement.units import no_value, undefined
 from annotator_ops.stats.agreement.weights import IDENTITY, Weights, scheme_of
+from annotator_ops.stats.probability import t_quantile
 from annotator_ops.stats.reliability import MISSING, BoolArray, FloatArray, IntArray, ReliabilityData
 from annotator_ops.stats.values import display
 
@@ -193,7 +193,7 @@ def with_error(found: Estimate, error: float | None, *, units: int, confidence: 
         return replace(found, method=f"{found.method}; no interval: one item")
     if error <= ROUNDING * max(1.0, abs(found.value)):
         return replace(found, method=f"{found.method}; no interval: every item contributes the same")
-    half = float(stats.t.ppf((1 + confidence) / 2, units - 1)) * error
+    half = t_quantile((1 + confidence) / 2, units - 1) * error
     return replace(
         found,
         low=found.value - half,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy import stats
-
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.agreement.complete import complete
 from annotator_ops.stats.agreement.units import no_value
+from annotator_ops.stats.probability import f_quantile
 from annotator_ops.stats.reliability import FloatArray, ReliabilityData
 
 # Shrout and Fleiss' forms: 1 each item has raters of its own, 2 the raters are a sample of raters, 3 they are the only
@@ -124,8 +123,8 @@ def _bounds(squares: MeanSquares, form: Form, confidence: float) -> tuple[float,
     if noise == 0 or squares.between == 0:
         return None
     f = squares.between / noise
-    low = f / float(stats.f.ppf(tail, n - 1, degrees))
-    high = f * float(stats.f.ppf(tail, degrees, n - 1))
+    low = f / f_quantile(tail, n - 1, degrees)
+    high = f * f_quantile(tail, degrees, n - 1)
     if form.endswith("k"):
         return 1 - 1 / low, 1 - 1 / high
     return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
@@ -144,7 +143,7 @@ def _two_way_random(squares: MeanSquares, tail: float) -> tuple[float, float] | 
     degrees = (a * rater + b * residual) ** 2 / parts if parts > 0 else 0.0
     if degrees <= 0:
         return None
-    below, above = float(stats.f.ppf(tail, n - 1, degrees)), float(stats.f.ppf(tail, degrees, n - 1))
+    below, above = f_quantile(tail, n - 1, degrees), f_quantile(tail, degrees, n - 1)
     rest = k * rater + (k * n - k - n) * residual
     low = n * (between - below * residual) / (below * rest + n * between)
     high = n * (above * between - residual) / (rest + n * above * between)

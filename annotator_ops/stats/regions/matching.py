@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import JSONDict
@@ -93,6 +92,9 @@ def matched(comparison: Comparison, rule: Rule) -> tuple[int, float]:
         return int(allowed.sum()), float(near[allowed].sum())
     # One match more outweighs any gain in nearness, which is at most 1 a match.
     gain = np.where(allowed, near + min(near.shape) + 1, 0.0)
+    # Imported here because it takes long, and most criteria have no regions.
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(gain, maximize=True)
     taken = allowed[rows, columns]
     return int(taken.sum()), float(near[rows, columns][taken].sum())
