@@ -15,7 +15,7 @@ import numpy as np
 
 from annotator_ops import __version__
 from annotator_ops.answers import lengths_of
-from annotator_ops.errors import OpsError, StudyError
+from annotator_ops.errors import OpsError
 from annotator_ops.gold import read_gold
 from annotator_ops.labeling import LabelConfig, criteria_of, parse
 from annotator_ops.measures import Rating, Reason, Value
@@ -218,7 +218,14 @@ def _read(paths: Sequence[Path], judges: Sequence[Path], progress: Progress) -> 
 def _tasks(path: Path) -> tuple[Task, ...]:
     file = read_tasks(path, where=path.name)
     if file.problems:
-        raise StudyError(tuple(file.problems))
+        first = file.problems[0]
+        place = f"line {first.line}: " if first.line else ""
+        more = f" ({len(file.problems) - 1:,} more problems)" if len(file.problems) > 1 else ""
+        raise OpsError(
+            f"{path.name} cannot be used as the list of items: {place}{first.message}{more}",
+            hint="Name a task file (.jsonl, .json, .csv or .tsv) in which every item has a unique id.",
+            code="items-invalid",
+        )
     return file.tasks
 
 

@@ -106,8 +106,8 @@ def sides(found: JSONDict | None) -> str:
     ties = f", {rounding.number_of(found['n_ties'], 'tie')} left out" if found["n_ties"] else ""
     chance = "less than 0.1%" if found["p_value"] < 0.001 else rounding.percent(found["p_value"])
     return (
-        f"The left one was preferred in {left.value} {left.interval} of {n}{ties}. A share this far from one half has a "
-        f"probability of {chance} if the side does not matter and preferences are independent."
+        f"The left one was preferred in {left.value} {left.interval} of {n}{ties}. A share this far from one half "
+        f"has a probability of {chance} if the side does not matter and preferences are independent."
     )
 
 

@@ -13,8 +13,8 @@ from annotator_ops.errors import OpsError
 from annotator_ops.measures import Rating
 from annotator_ops.ratings import read_ratings
 from annotator_ops.steps.export import export
-from annotator_ops.targets import format_of
 from annotator_ops.tables import TableFormat
+from annotator_ops.targets import format_of
 
 RATINGS = (
     Rating("anna", "human", "t1", "fluency", 4.0, source="hash"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from annotator_ops.errors import OpsError, StudyError
+from annotator_ops.errors import OpsError
 from annotator_ops.reporting.source import Tables, material_of_files
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.steps.analyze import analyze_files
@@ -35,7 +35,7 @@ def ratings(tmp_path: Path) -> Path:
     return write(tmp_path / "ratings.csv", rows)
 
 
-def raters(found: dict[str, Any], criterion: int = 0) -> dict[str, Any]:
+def raters(found: Mapping[str, Any], criterion: int = 0) -> dict[str, Any]:
     return {rater["rater"]: rater for rater in found["criteria"][criterion]["raters"]}
 
 
@@ -105,8 +105,18 @@ def test_the_most_disagreed_items_have_their_texts_and_everybodys_answers(rating
 def test_a_broken_file_of_items_is_named(ratings: Path, tmp_path: Path) -> None:
     items = tmp_path / "items.jsonl"
     items.write_text("{]\n")
-    with pytest.raises(StudyError, match=r"items\.jsonl"):
+    with pytest.raises(OpsError, match=r"items\.jsonl cannot be used as the list of items: line 1") as caught:
         analyze_files(Tables((ratings,), items=items), created_at=NOW)
+    assert caught.value.code == "items-invalid"
+
+
+def test_two_files_that_contradict_each_other_on_repeats_are_refused(ratings: Path, tmp_path: Path) -> None:
+    header = "rater,item,criterion,value,repeat_of"
+    one = write(tmp_path / "one.csv", ["anna,again,fluency,2,1"], header)
+    two = write(tmp_path / "two.csv", ["boris,again,fluency,2,2"], header)
+    with pytest.raises(OpsError, match="again is said to repeat 1 and also 2") as caught:
+        analyze_files(Tables((ratings, one, two)), created_at=NOW)
+    assert caught.value.code == "two-originals"
 
 
 def test_experts_and_crowd_agree_with_themselves_and_not_with_each_other(shared_data: Callable[[str], Path]) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.agreement.complete import complete
+from annotator_ops.stats.agreement.gwet import dot
+from annotator_ops.stats.agreement.joint import Meetings, ranks_of
 from annotator_ops.stats.agreement.units import no_value, undefined
-from annotator_ops.stats.reliability import FloatArray, ReliabilityData
+from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
 from annotator_ops.stats.values import is_finite_number
 
 _LEAST_CORRELATED = 3
@@ -46,40 +49,124 @@ def kendall_w(data: ReliabilityData, *, correct_ties: bool = True) -> Estimate:
     return Estimate(value=value, method=name + found.note, n_items=n, n_raters=m)
 
 
-def mean_pairwise_pearson_fisher_z(data: ReliabilityData) -> Estimate:
+def mean_pairwise_pearson_fisher_z(data: ReliabilityData, *, meetings: Meetings | None = None) -> Estimate:
     """The mean of Pearson's r of each two raters on the items that both rated, averaged as Fisher's z.
 
     Pairs with fewer than three common items, or where one of the two does not vary, have no r, and pairs with r = ±1
     have no finite z; they are left out, as in R irr's `meancor`, and the method says how many. There is no value where
-    no pair is left.
+    no pair is left. `meetings` are those of the data, where they are counted already.
     """
-    return _mean_correlation(data, lambda x: x, "Pearson's r")
-
-
-def mean_pairwise_spearman_fisher_z(data: ReliabilityData) -> Estimate:
-    """The mean of Spearman's rho (mid-ranks) of each two raters; as `mean_pairwise_pearson_fisher_z` otherwise."""
-    return _mean_correlation(data, lambda x: np.asarray(stats.rankdata(x), dtype=np.float64), "Spearman's rho")
-
-
-def _mean_correlation(data: ReliabilityData, scores: Callable[[FloatArray], FloatArray], name: str) -> Estimate:
-    reason = undefined(data)
+    name = "Pearson's r"
+    reason = _not_correlated(data, name)
     if reason:
         return no_value(data, reason)
-    if not all(is_finite_number(category) for category in data.domain):
-        return no_value(data, Reason("not-numeric", f"{name} needs numbers, and these ratings are labels."))
-    values = data.values
+    x = np.array(data.domain, dtype=np.float64)
+    found = _correlations(data.codes, meetings or Meetings.of(data), lambda codes, _: x[codes])
+    return _mean_correlation(data, found, name)
+
+
+def mean_pairwise_spearman_fisher_z(data: ReliabilityData, *, meetings: Meetings | None = None) -> Estimate:
+    """The mean of Spearman's rho (mid-ranks) of each two raters; as `mean_pairwise_pearson_fisher_z` otherwise."""
+    name = "Spearman's rho"
+    reason = _not_correlated(data, name)
+    if reason:
+        return no_value(data, reason)
+    meetings = meetings or Meetings.of(data)
+    codes = data.codes if meetings.tables is not None else _renumbered(data.codes)
+    return _mean_correlation(data, _correlations(codes, meetings, _ranked), name)
+
+
+# What numbers the codes of a rater stand for, given how often each counts.
+_Score = Callable[[IntArray, FloatArray], FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Centred:
+    """A rater's scores minus their mean, and these times how often each counts; `squares` also without centring."""
+
+    deviations: FloatArray
+    counted: FloatArray
+    squares: float
+    uncentred: float
+
+    @classmethod
+    def of(cls, scores: FloatArray, times: FloatArray) -> _Centred:
+        deviations = scores - dot(times, scores) / float(times.sum())
+        counted = times * deviations
+        return cls(deviations, counted, dot(counted, deviations), dot(times, scores**2))
+
+    @property
+    def constant(self) -> bool:
+        return self.squares <= _ROUNDING * self.uncentred
+
+
+def _not_correlated(data: ReliabilityData, name: str) -> Reason | None:
+    reason = undefined(data)
+    if reason is None and not all(is_finite_number(category) for category in data.domain):
+        return Reason("not-numeric", f"{name} needs numbers, and these ratings are labels.")
+    return reason
+
+
+def _ranked(codes: IntArray, times: FloatArray) -> FloatArray:
+    counts = np.bincount(codes, weights=times).astype(np.float64)
+    return ranks_of(counts)[codes]
+
+
+def _renumbered(codes: IntArray) -> IntArray:
+    """The codes of each rater (raters × units) from 0 without gaps in the same order: no more than the rater used."""
+    found = np.full_like(codes, MISSING)
+    for new, own in zip(found, codes, strict=True):
+        present = own != MISSING
+        used = np.zeros(int(own.max()) + 1, dtype=np.intp)
+        used[own[present]] = 1
+        new[present] = (np.cumsum(used) - 1)[own[present]]
+    return found
+
+
+def _correlations(codes: IntArray, meetings: Meetings, score: _Score) -> Iterator[float | None]:
+    """The correlation of each two raters in order, None where there is none: from their tables, or unit by unit."""
+    if meetings.tables is not None:
+        for meeting in meetings:
+            yield _correlation(meeting.first, meeting.second, meeting.times, score)
+        return
+    present = codes != MISSING
+    whole: dict[int, _Centred] = {}
+    for first, second in meetings.raters:
+        if (present[first] != present[second]).any():
+            both = present[first] & present[second]
+            yield _correlation(codes[first, both], codes[second, both], np.ones(int(both.sum())), score)
+            continue
+        # All that each of them rated: what was computed for one pair holds for the next.
+        n = int(present[first].sum())
+        for rater in (first, second):
+            if rater not in whole and n:
+                times = np.ones(n)
+                whole[rater] = _Centred.of(score(codes[rater, present[rater]], times), times)
+        yield None if n < _LEAST_CORRELATED else _product_moment(whole[first], whole[second])
+
+
+def _correlation(first: IntArray, second: IntArray, times: FloatArray, score: _Score) -> float | None:
+    if times.sum() < _LEAST_CORRELATED:
+        return None
+    return _product_moment(*(_Centred.of(score(codes, times), times) for codes in (first, second)))
+
+
+def _product_moment(x: _Centred, y: _Centred) -> float | None:
+    if x.constant or y.constant:
+        return None
+    return max(-1.0, min(1.0, dot(x.counted, y.deviations) / math.sqrt(x.squares * y.squares)))
+
+
+def _mean_correlation(data: ReliabilityData, correlations: Iterable[float | None], name: str) -> Estimate:
     transformed: list[float] = []
     undefined_pairs = perfect = 0
-    for first in range(len(values) - 1):
-        for second in range(first + 1, len(values)):
-            both = ~(np.isnan(values[first]) | np.isnan(values[second]))
-            r = _pearson(scores(values[first, both]), scores(values[second, both]))
-            if r is None:
-                undefined_pairs += 1
-            elif 1 - abs(r) <= _ROUNDING:
-                perfect += 1
-            else:
-                transformed.append(math.atanh(r))
+    for r in correlations:
+        if r is None:
+            undefined_pairs += 1
+        elif 1 - abs(r) <= _ROUNDING:
+            perfect += 1
+        else:
+            transformed.append(math.atanh(r))
     if not transformed:
         if perfect:
             sentence = (
@@ -96,16 +183,6 @@ def _mean_correlation(data: ReliabilityData, scores: Callable[[FloatArray], Floa
         method += f"; {_pairs(perfect)} with ±1 left out"
     value = math.tanh(math.fsum(transformed) / len(transformed))
     return Estimate(value=value, method=method, n_items=int(data.pairable.sum()), n_raters=len(data.raters))
-
-
-def _pearson(x: FloatArray, y: FloatArray) -> float | None:
-    if len(x) < _LEAST_CORRELATED:
-        return None
-    dx, dy = x - x.mean(), y - y.mean()
-    squares = float(dx @ dx), float(dy @ dy)
-    if any(own <= _ROUNDING * float(z @ z) for own, z in zip(squares, (x, y), strict=True)):
-        return None
-    return max(-1.0, min(1.0, float(dx @ dy) / math.sqrt(squares[0] * squares[1])))
 
 
 def _pairs(count: int) -> str:

@@ -168,8 +168,8 @@ def linearized(ratings: Weighted, value: float, deviations: FloatArray, *, name:
     and irrCAC differs between tables and raw ratings in the same way. The interval is cut at 1.
 
     Units with a single rating count among the n and contribute no agreement, as in Gwet 2014: the number of pairable
-    units is taken as fixed. Where many units have one rating the error is therefore too large (twice where four of
-    five have), never too small; the method tells how many there are.
+    units is taken as fixed. Where most units have a single rating the error is therefore too large; the method tells
+    how many there are.
     """
     n, single = ratings.units, int((~ratings.paired).sum())
     how = name if ratings.name == IDENTITY else f"{name}, {ratings.name} weights"

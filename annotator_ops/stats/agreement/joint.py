@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from annotator_ops.measures import Estimate
+from annotator_ops.stats.agreement.contingency import Groups
 from annotator_ops.stats.agreement.gwet import ROUNDING, dot, with_error
 from annotator_ops.stats.agreement.schemes import Quadratic, Scheme
-from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray
+from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
 
 # Up to so many categories, or four cells for each unit, units are counted in cells; else each unit is its own cell.
 _FEW_CATEGORIES = 32
 _CELLS_PER_UNIT = 4
+# The tables of all pairs are held in memory, if together they have no more cells than this.
+_MOST_CELLS = 2**23
 
 # A coefficient, and what a unit of each cell contributes to it, minus the mean over units.
 Found = tuple[float, FloatArray]
@@ -25,15 +29,13 @@ Found = tuple[float, FloatArray]
 class Meeting:
     """The units that two raters have in common, as cells: the codes of the first and of the second, and how many units.
 
-    `first`, `second` and `times` have shape cells; no cell is empty, and several may have the same codes. `cell_of`
-    (units) is the cell of each unit of the data, −1 for those that only one of the two, or neither, rated.
+    `first`, `second` and `times` have shape cells; no cell is empty, and several may have the same codes.
     """
 
     raters: tuple[int, int]
     first: IntArray
     second: IntArray
     times: FloatArray
-    cell_of: IntArray
     categories: int
 
     @property
@@ -75,7 +77,7 @@ class Meeting:
         first, second = self.marginals
         totals = first + second
         m = 2.0 * self.n
-        ranked = Quadratic.of(_ranks(totals)) if scheme is None else None
+        ranked = Quadratic.of(ranks_of(totals)) if scheme is None else None
         distance = scheme or ranked
         if distance is None or not m:
             return None
@@ -95,7 +97,7 @@ class Meeting:
     def _moved(self, ranked: Quadratic, totals: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What observed and expected disagreement change by when one value more of a category moves the ranks."""
         x, m = ranked.x, float(totals.sum())
-        ranks = _ranks(totals)
+        ranks = ranks_of(totals)
         scale = 1 / float(np.ptp(ranks))
         pull = 4 * self.times * (x[self.first] - x[self.second])
         by_rank = self._sums(self.first, pull) - self._sums(self.second, pull)
@@ -110,7 +112,7 @@ class Meeting:
     def spearman(self) -> tuple[float, float, float]:
         """Sums of products, and of the squares of each, of mid-ranks minus their mean."""
         marginals = self.marginals
-        first, second = (_ranks(counts) - (self.n / 2) for counts in marginals)
+        first, second = (ranks_of(counts) - (self.n / 2) for counts in marginals)
         products = dot(self.times, first[self.first] * second[self.second])
         return products, dot(marginals[0], first**2), dot(marginals[1], second**2)
 
@@ -128,46 +130,117 @@ class Meeting:
         shown = error if error > ROUNDING else None
         return Estimate(value=found[0], method=name, standard_error=shown, n_items=n, n_raters=2)
 
-    def by_unit(self, deviations: FloatArray) -> FloatArray:
-        """Contributions to a mean over all units of the data: 0 for units that the two do not have in common."""
-        padded = np.append(deviations * (len(self.cell_of) / self.n), 0.0)
-        return padded[self.cell_of]
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Meetings:
+    """Each two raters of the data in order: counted once, for all coefficients of pairs.
 
-def meetings(codes: IntArray, categories: int) -> Iterator[Meeting]:
-    """Each two raters of codes (raters × units) in order."""
-    raters, units = codes.shape
-    width = categories + 1
-    counted = categories <= _FEW_CATEGORIES or width**2 <= _CELLS_PER_UNIT * units
-    coded = np.where(codes == MISSING, categories, codes) if counted else codes
-    for first in range(raters - 1):
-        for second in range(first + 1, raters):
-            pair = (first, second)
-            if counted:
-                yield _counted(pair, coded[first] * width + coded[second], categories)
+    `tables` (pairs × categories × categories) and `groups` are None where they would take too much memory; then each
+    pair is counted, or its units are listed, when it is its turn.
+    """
+
+    codes: IntArray
+    categories: int
+    groups: Groups | None
+    tables: FloatArray | None
+
+    @classmethod
+    def of(cls, data: ReliabilityData) -> Meetings:
+        categories, (raters, units) = len(data.domain), data.codes.shape
+        fits = (raters * (categories + 1)) ** 2 <= _MOST_CELLS
+        if raters < 2 or not fits or not _in_cells(categories, units):
+            return cls(data.codes, categories, None, None)
+        groups = Groups.of(data.codes, categories)
+        first, second = np.triu_indices(raters, 1)
+        tables = groups.tables()[first, :, second, :].astype(np.float64)
+        return cls(data.codes, categories, groups, tables)
+
+    @property
+    def raters(self) -> list[tuple[int, int]]:
+        """The two raters of each pair, in order."""
+        return list(combinations(range(len(self.codes)), 2))
+
+    def __iter__(self) -> Iterator[Meeting]:
+        if self.tables is not None:
+            for raters, table in zip(self.raters, self.tables, strict=True):
+                yield _of_table(raters, table)
+            return
+        if not _in_cells(self.categories, self.codes.shape[1]):
+            for raters in self.raters:
+                yield _listed(raters, self.codes, self.categories)
+            return
+        width = self.categories + 1
+        digits = self.codes + 1  # 0 is a gap
+        for first, second in self.raters:
+            counts = np.bincount(digits[first] * width + digits[second], minlength=width**2)
+            yield _of_table((first, second), counts.reshape(width, width)[1:, 1:])
+
+    def kappas(self, scheme: Scheme) -> FloatArray:
+        """Cohen's kappa of each pair (pairs), NaN where undefined; as `Meeting.kappa`."""
+        if self.tables is None:
+            found = (meeting.kappa(scheme) for meeting in self)
+            return np.array([np.nan if each is None else each[0] for each in found])
+        n = self.tables.sum(axis=(1, 2))
+        first, second = self.tables.sum(axis=2), self.tables.sum(axis=1)
+        every = np.arange(self.categories)
+        weight = scheme.between(every[:, None], every)
+        n = np.where(n > 0, n, np.nan)
+        observed = np.einsum("pij,ij->p", self.tables, weight) / n
+        expected = np.einsum("pi,ip->p", first, scheme.times(second.T)) / n**2
+        left = np.where(1 - expected > ROUNDING, 1 - expected, np.nan)
+        return np.asarray((observed - expected) / left)
+
+    def total(self, coefficient: Callable[[Meeting], Found | None]) -> tuple[list[float], FloatArray]:
+        """The values of a coefficient for the pairs that have one, and the sum of what the units contribute to these.
+
+        The contributions (units) are to means over all units of the data; a pair that does not have a unit in common
+        adds nothing to it.
+        """
+        units = self.codes.shape[1]
+        values: list[float] = []
+        contributions = np.zeros(units)
+        cells = np.zeros((len(self.codes), self.categories) * 2 if self.groups else 0)
+        for meeting in self:
+            found = coefficient(meeting)
+            if found is None:
+                continue
+            values.append(found[0])
+            deviations = found[1] * (units / meeting.n)
+            first, second = meeting.raters
+            if self.groups:
+                cells[first, meeting.first, second, meeting.second] = deviations
             else:
-                yield _listed(pair, codes[first], codes[second], categories)
+                contributions += self._by_unit(meeting, deviations)
+        return values, self.groups.spread(cells) if self.groups else contributions
+
+    def _by_unit(self, meeting: Meeting, deviations: FloatArray) -> FloatArray:
+        first, second = self.codes[meeting.raters[0]], self.codes[meeting.raters[1]]
+        if _in_cells(self.categories, len(first)):
+            table = np.zeros((self.categories + 1, self.categories + 1))
+            table[meeting.first, meeting.second] = deviations
+            return np.asarray(table[first, second])  # MISSING, −1, is the last row, and has 0
+        found = np.zeros(len(first))
+        found[(first != MISSING) & (second != MISSING)] = deviations
+        return found
 
 
-def _counted(raters: tuple[int, int], keys: IntArray, categories: int) -> Meeting:
-    width = categories + 1
-    counts = np.bincount(keys, minlength=width**2)
-    table = counts.reshape(width, width)[:-1, :-1]
+def _in_cells(categories: int, units: int) -> bool:
+    """Whether units are counted in cells; else each is a cell of its own."""
+    return categories <= _FEW_CATEGORIES or (categories + 1) ** 2 <= _CELLS_PER_UNIT * units
+
+
+def _of_table(raters: tuple[int, int], table: FloatArray | IntArray) -> Meeting:
     first, second = np.nonzero(table)
-    place = np.full(width**2, MISSING, dtype=np.intp)
-    place[first * width + second] = np.arange(len(first))
-    return Meeting(raters, first, second, table[first, second].astype(np.float64), place[keys], categories)
+    return Meeting(raters, first, second, table[first, second].astype(np.float64), len(table))
 
 
-def _listed(raters: tuple[int, int], first: IntArray, second: IntArray, categories: int) -> Meeting:
+def _listed(raters: tuple[int, int], codes: IntArray, categories: int) -> Meeting:
+    first, second = codes[raters[0]], codes[raters[1]]
     both = (first != MISSING) & (second != MISSING)
-    n = int(both.sum())
-    place = np.full(len(both), MISSING, dtype=np.intp)
-    place[both] = np.arange(n)
-    return Meeting(raters, first[both], second[both], np.ones(n), place, categories)
+    return Meeting(raters, first[both], second[both], np.ones(int(both.sum())), categories)
 
 
-def _ranks(counts: FloatArray) -> FloatArray:
+def ranks_of(counts: FloatArray) -> FloatArray:
     """The mid-rank of each category minus one half, from how often each was chosen."""
     ranks: FloatArray = np.cumsum(counts) - counts / 2
     return ranks

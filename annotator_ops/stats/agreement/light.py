@@ -10,39 +10,43 @@ import numpy as np
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.agreement.chance import CONFIDENCE, fleiss_kappa
 from annotator_ops.stats.agreement.gwet import linearized, weighted
-from annotator_ops.stats.agreement.joint import meetings
+from annotator_ops.stats.agreement.joint import Meetings
 from annotator_ops.stats.agreement.units import no_value, undefined
 from annotator_ops.stats.agreement.weights import IDENTITY, Weights
 from annotator_ops.stats.reliability import MISSING, ReliabilityData
 from annotator_ops.stats.values import Category, display
 
 
-def light_kappa(data: ReliabilityData, *, weights: Weights = IDENTITY, confidence: float = CONFIDENCE) -> Estimate:
+def light_kappa(
+    data: ReliabilityData,
+    *,
+    weights: Weights = IDENTITY,
+    confidence: float = CONFIDENCE,
+    meetings: Meetings | None = None,
+) -> Estimate:
     """Light's kappa (1971): the mean of Cohen's kappas of each two raters, on the units that both rated.
 
     Pairs whose kappa is undefined are left out, and the method says how many. The standard error is linearized over
-    units: a unit contributes the mean of what it contributes to the kappas. Raises ValueError as `cohen_kappa` does for
-    weights.
+    units: a unit contributes the mean of what it contributes to the kappas. `meetings` are those of the data, where
+    they are counted already. Raises ValueError as `cohen_kappa` does for weights.
     """
     ratings = weighted(data, weights)
     if isinstance(ratings, Reason):
         return no_value(data, ratings)
     ratings = ratings.only(ratings.paired)
-    total, deviations = 0.0, np.zeros(ratings.units)
-    defined, pairs = 0, math.comb(len(ratings.codes), 2)
-    for meeting in meetings(ratings.codes, ratings.categories):
-        found = meeting.kappa(ratings.scheme)
-        if found is not None:
-            total, defined = total + found[0], defined + 1
-            deviations += meeting.by_unit(found[1])
-    if not defined:
+    scheme = ratings.scheme
+    kappas, contributions = (meetings or Meetings.of(data)).total(lambda meeting: meeting.kappa(scheme))
+    if not kappas:
         sentence = (
             "Cohen's kappa is undefined for each two raters: they have no items in common, or gave one and the same "
             "value to all of them. Light's kappa is the mean of those kappas."
         )
         return no_value(data, Reason("no-pairs", sentence))
+    pairs, defined = math.comb(len(ratings.codes), 2), len(kappas)
     name = "Light's kappa" if defined == pairs else f"Light's kappa, {pairs - defined} of {pairs} pairs undefined"
-    return linearized(ratings, total / defined, deviations / defined, name=name, confidence=confidence)
+    # The contributions are to means over all units, and the mean here is over those that have a pair.
+    deviations = contributions[data.pairable] * (ratings.units / (len(data.units) * defined))
+    return linearized(ratings, math.fsum(kappas) / defined, deviations, name=name, confidence=confidence)
 
 
 def fleiss_kappa_per_category(data: ReliabilityData, *, confidence: float = CONFIDENCE) -> dict[Category, Estimate]:

@@ -12,7 +12,7 @@ from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.agreement.alpha import krippendorff_alpha
 from annotator_ops.stats.agreement.chance import CONFIDENCE
 from annotator_ops.stats.agreement.disagreement import whole_period
-from annotator_ops.stats.agreement.joint import Meeting, meetings
+from annotator_ops.stats.agreement.joint import Meeting, Meetings
 from annotator_ops.stats.agreement.schemes import Circular, Identity, Quadratic, Scheme
 from annotator_ops.stats.agreement.weights import IDENTITY, MOST_CATEGORIES, QUADRATIC, Weights, positions_of, scheme_of
 from annotator_ops.stats.reliability import MISSING, FloatArray, ReliabilityData
@@ -42,11 +42,14 @@ def pair_weights(level: Level) -> str:
     return IDENTITY if level in (Level.NOMINAL, Level.CIRCULAR) else QUADRATIC
 
 
-def all_pairs_kappa(data: ReliabilityData, *, weights: Weights | None = None) -> FloatArray:
+def all_pairs_kappa(
+    data: ReliabilityData, *, weights: Weights | None = None, meetings: Meetings | None = None
+) -> FloatArray:
     """Cohen's kappa of each two raters on the units that both rated: raters × raters, symmetric.
 
-    `weights` as for `cohen_kappa`, none by default. NaN where a kappa is undefined (no common units, or one value
-    throughout); the diagonal is 1 for raters who rated anything. Raises ValueError for weights that are undefined.
+    `weights` as for `cohen_kappa`, none by default; `meetings` are those of the data, where they are counted already.
+    NaN where a kappa is undefined (no common units, or one value throughout); the diagonal is 1 for raters who rated
+    anything. Raises ValueError for weights that are undefined.
     """
     scheme = scheme_of(IDENTITY if weights is None else weights, data.domain)
     if isinstance(scheme, Reason):
@@ -55,25 +58,26 @@ def all_pairs_kappa(data: ReliabilityData, *, weights: Weights | None = None) ->
     kappas = np.full((raters, raters), np.nan)
     rated = (data.codes != MISSING).any(axis=1)
     kappas[rated, rated] = 1.0
-    for meeting in meetings(data.codes, len(data.domain)):
-        found = meeting.kappa(scheme)
-        if found is not None:
-            kappas[meeting.raters] = kappas[meeting.raters[::-1]] = found[0]
+    first, second = np.triu_indices(raters, 1)
+    kappas[first, second] = kappas[second, first] = (meetings or Meetings.of(data)).kappas(scheme)
     return kappas
 
 
-def pairwise(data: ReliabilityData, *, confidence: float = CONFIDENCE) -> tuple[Pair, ...]:
+def pairwise(
+    data: ReliabilityData, *, confidence: float = CONFIDENCE, meetings: Meetings | None = None
+) -> tuple[Pair, ...]:
     """Every pair of raters on their common items: percent agreement, alpha, kappa, and Spearman from ordinal on.
 
     Kappa has the weights of `pair_weights`. Alpha's chance is that of the two raters alone, and it has a standard error
-    but no interval. Standard errors are those of contingency tables.
+    but no interval. Standard errors are those of contingency tables. `meetings` are those of the data, where they are
+    counted already.
     """
     name = pair_weights(data.level)
     scheme = Identity(len(data.domain)) if name == IDENTITY else Quadratic.of(positions_of(data.domain))
     kappa_name = "Cohen's kappa" if name == IDENTITY else f"Cohen's kappa, {name} weights"
     alpha = _PairAlpha.of(data) if data.domain else None
     pairs = []
-    for meeting in meetings(data.codes, len(data.domain)):
+    for meeting in meetings or Meetings.of(data):
         reason = None
         if not meeting.n:
             reason = Reason("no-overlap", "The two rated no item in common, so nothing can be compared.")
@@ -142,8 +146,8 @@ class _PairAlpha:
 
 
 def _pair_data(data: ReliabilityData, meeting: Meeting) -> ReliabilityData:
-    both = meeting.cell_of != MISSING
     first, second = meeting.raters
+    both = (data.codes[first] != MISSING) & (data.codes[second] != MISSING)
     units = tuple(compress(data.units, both.tolist()))
     codes = data.codes[[first, second]][:, both]
     return ReliabilityData((data.raters[first], data.raters[second]), units, codes, data.domain, data.level)
