@@ -40,6 +40,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.page_load
 	$(BIN)/python -m benchmarks.collect
+	$(BIN)/python -m benchmarks.stats
 
 # uv installs from the lock in seconds where pip takes minutes; pip only brings uv, by hash.
 $(STAMP): pyproject.toml deploy/development.lock deploy/installer.lock

@@ -12,7 +12,7 @@ from annotator_ops.models import Task
 
 _LONGEST = 600
 _NOT_SHOWN = {"id", "repeat_of"}
-_BLOCK = re.compile(r"<\s*(?:br|/p|/div|/li|/tr|/h[1-6])\b[^>]*>", re.IGNORECASE)
+_BLOCK = re.compile(r"<\s*/?\s*(?:br|p|div|li|ul|ol|tr|table|h[1-6])\b[^>]*>", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(style|script|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 _SPEAKER = ("author", "speaker", "role", "name")

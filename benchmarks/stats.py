@@ -5,7 +5,7 @@ Each measurement is the best of several, ours and theirs in alternation. The par
 point      alpha of 100,000 items × 20 raters in 5 categories, and of smaller shapes, against `krippendorff`
 sliders    alpha of two-decimal sliders, 200 × 5 and 10,000 × 10, against `krippendorff` under a limit of memory
 resamples  1,000 exact resamples at 10,000 × 10, against resampling with `krippendorff`, and against evalaudit
-pairs      Cohen's kappa of all pairs at 100,000 × 20, against a loop over scikit-learn
+pairs      Cohen's kappa of all pairs at 100,000 × 20, against a loop over scikit-learn; the mean Spearman over scipy
 growth     how time grows with items, raters and categories; `--plot` draws it
 analyze    `ops analyze --json` of a table with a million ratings
 
@@ -38,6 +38,7 @@ import numpy as np
 
 from annotator_ops.models import Level
 from annotator_ops.stats.agreement.alpha import krippendorff_alpha
+from annotator_ops.stats.agreement.concordance import mean_pairwise_spearman_fisher_z
 from annotator_ops.stats.agreement.pairs import all_pairs_kappa
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.reliability import MISSING, ReliabilityData
@@ -246,23 +247,41 @@ def peer_seconds(python: str, rounds: int) -> dict[str, Any]:
 
 
 def pairs(options: argparse.Namespace) -> dict[str, Any]:
-    """All 190 pairs; of scikit-learn's loop so many pairs as are measured, times what is missing."""
+    """All 190 pairs; of the loops so many pairs as are measured, times what is missing."""
     if find_spec("sklearn") is None:
         return {"left_out": "scikit-learn is not installed"}
+    from scipy.stats import spearmanr
     from sklearn.metrics import cohen_kappa_score
 
-    data = ratings(100_000, 20, 5, level=Level.NOMINAL, missing=0.1)
-    codes, every = data.codes, len(list(combinations(range(20), 2)))
-    few = 10
+    few, every = 10, len(list(combinations(range(20), 2)))
+    found: dict[str, Any] = {
+        "note": f"theirs from {few} of {every} pairs, where something is missing each masked first"
+    }
 
-    def loop() -> None:
+    def loop(data: ReliabilityData, coefficient: Callable[[Any, Any], Any]) -> None:
+        codes = data.codes
         for first, second in islice(combinations(range(20), 2), few):
-            both = (codes[first] != MISSING) & (codes[second] != MISSING)
-            cohen_kappa_score(codes[first][both], codes[second][both])
+            one, other = codes[first], codes[second]
+            if missing:
+                both = (one != MISSING) & (other != MISSING)
+                one, other = one[both], other[both]
+            coefficient(one, other)
 
-    best = alternated(options.rounds, ours=lambda: all_pairs_kappa(data), loop=loop)
-    found = compared(best["ours"], best["loop"] * every / few, goal=100)
-    return found | {"note": f"theirs from {few} of {every} pairs"}
+    for missing in (0.1, 0.0):
+        data = ratings(100_000, 20, 5, level=Level.ORDINAL, missing=missing)
+        for name, ours, theirs in (
+            ("kappa", all_pairs_kappa, cohen_kappa_score),
+            (
+                "quadratic kappa",
+                partial(all_pairs_kappa, weights="quadratic"),
+                partial(cohen_kappa_score, weights="quadratic"),
+            ),
+            ("mean Spearman", mean_pairwise_spearman_fisher_z, spearmanr),
+        ):
+            best = alternated(options.rounds, ours=partial(ours, data), loop=partial(loop, data, theirs))
+            goal = 100.0 if name == "kappa" else None
+            found[f"{name}, {missing:.0%} missing"] = compared(best["ours"], best["loop"] * every / few, goal=goal)
+    return found
 
 
 def growth(options: argparse.Namespace) -> dict[str, Any]:

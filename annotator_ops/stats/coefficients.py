@@ -21,6 +21,7 @@ from annotator_ops.stats.agreement.concordance import (
     mean_pairwise_spearman_fisher_z,
 )
 from annotator_ops.stats.agreement.icc import FORMS, icc
+from annotator_ops.stats.agreement.joint import Meetings
 from annotator_ops.stats.agreement.light import light_kappa
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.reliability import ReliabilityData
@@ -28,15 +29,16 @@ from annotator_ops.stats.values import ValueKind
 
 # Weights are a table of categories × categories; sliders have intraclass correlations instead.
 MOST_WEIGHTED = 101
-# Means over pairs of more annotators than this are means over thousands of pairs, most of them with few items.
-MOST_PAIRED = 60
 
 
-def coefficients(data: ReliabilityData, *, kind: ValueKind, resampling: Resampling) -> dict[str, Estimate]:
+def coefficients(
+    data: ReliabilityData, *, kind: ValueKind, resampling: Resampling, meetings: Meetings | None
+) -> dict[str, Estimate]:
     """Every coefficient that fits, by name; Krippendorff's alpha and percent agreement first, which always do.
 
     From ordinal on the chance-corrected ones have quadratic weights. For ordinal data intraclass correlations are given
-    as well, because many reports ask for them: they take the steps of the scale as equal.
+    as well, because many reports ask for them: they take the steps of the scale as equal. `meetings` are those of
+    `data`, None where there are too many annotators to compare by pairs.
     """
     found = {
         "krippendorff_alpha": krippendorff_alpha(data, resampling=resampling),
@@ -44,15 +46,14 @@ def coefficients(data: ReliabilityData, *, kind: ValueKind, resampling: Resampli
     }
     if data.level is Level.CIRCULAR or kind is ValueKind.LABEL_SETS:
         return found
-    paired = len(data.raters) <= MOST_PAIRED
     confidence = resampling.confidence
     if data.level is Level.NOMINAL:
         found["gwet_ac1"] = gwet_ac1(data, confidence=confidence)
         found["fleiss_kappa"] = fleiss_kappa(data, confidence=confidence)
         found["conger_kappa"] = conger_kappa(data, confidence=confidence)
         found["brennan_prediger"] = brennan_prediger(data, confidence=confidence)
-        if paired:
-            found["light_kappa"] = light_kappa(data)
+        if meetings is not None:
+            found["light_kappa"] = light_kappa(data, meetings=meetings)
         if len(data.raters) == 2:
             found["cohen_kappa"] = cohen_kappa(data, confidence=confidence)
             found["scott_pi"] = scott_pi(data, confidence=confidence)
@@ -66,8 +67,8 @@ def coefficients(data: ReliabilityData, *, kind: ValueKind, resampling: Resampli
             found["cohen_kappa"] = cohen_kappa(data, weights="quadratic", confidence=confidence)
     found |= {form: icc(data, form, confidence=confidence) for form in FORMS}
     found["kendall_w"] = kendall_w(data)
-    if paired:
-        found["mean_pairwise_spearman"] = mean_pairwise_spearman_fisher_z(data)
+    if meetings is not None:
+        found["mean_pairwise_spearman"] = mean_pairwise_spearman_fisher_z(data, meetings=meetings)
         if data.level is not Level.ORDINAL:
-            found["mean_pairwise_pearson"] = mean_pairwise_pearson_fisher_z(data)
+            found["mean_pairwise_pearson"] = mean_pairwise_pearson_fisher_z(data, meetings=meetings)
     return found

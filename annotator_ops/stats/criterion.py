@@ -11,6 +11,7 @@ import numpy as np
 from annotator_ops.measures import Estimate, Reason, Value
 from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats import describe
+from annotator_ops.stats.agreement.joint import Meetings
 from annotator_ops.stats.agreement.light import fleiss_kappa_per_category
 from annotator_ops.stats.agreement.pairs import pairwise
 from annotator_ops.stats.categories import category_agreement
@@ -165,7 +166,9 @@ def _add_agreement(
         ).as_json()
         entry["agreement"] = {"krippendorff_alpha": nothing, "percent_agreement": nothing}
         return
-    found = coefficients(data, kind=spec.kind, resampling=resampling)
+    paired = not wide and bool(data.domain) and 1 < len(data.raters) <= _MOST_PAIRED
+    meetings = Meetings.of(data) if paired else None
+    found = coefficients(data, kind=spec.kind, resampling=resampling, meetings=meetings)
     n_raters = len(np.unique(first.rater))
     entry["agreement"] = {
         name: replace(estimate, n_raters=n_raters if wide else estimate.n_raters).as_json()
@@ -181,8 +184,8 @@ def _add_agreement(
         _add_items(entry, values, first, context)
     if wide:
         return
-    if data.domain and len(data.raters) <= _MOST_PAIRED:
-        entry["pairs"] = [pair.as_json() for pair in pairwise(data)]
+    if meetings is not None:
+        entry["pairs"] = [pair.as_json() for pair in pairwise(data, meetings=meetings)]
     everything = criterion_data(people, spec)
     gold = context.gold.get(spec.name, {})
     if spec.kind is ValueKind.LABEL_SETS:

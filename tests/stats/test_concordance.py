@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import combinations
 from random import Random
 
@@ -107,6 +108,63 @@ def test_correlations_of_pairs_use_what_each_pair_has_in_common() -> None:
         assert found.value == pytest.approx(np.tanh(np.mean(z)), abs=1e-12)
         assert "of 6 pairs" in found.method
         assert "4 pairs undefined left out" in found.method
+
+
+def defined(data: ReliabilityData, *, ranked: bool) -> tuple[float | None, int, int, int]:
+    """The mean of z two raters at a time, and how many pairs were averaged, were undefined, and were perfect."""
+    z, undefined, perfect = [], 0, 0
+    for one, other in combinations(data.values, 2):
+        both = ~np.isnan(one + other)
+        x, y = (stats.rankdata(own[both]) if ranked else own[both] for own in (one, other))
+        if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+            undefined += 1
+            continue
+        x, y = x - x.mean(), y - y.mean()
+        r = float((x * y).sum() / math.sqrt((x**2).sum() * (y**2).sum()))
+        if 1 - abs(r) <= 1e-12:
+            perfect += 1
+        else:
+            z.append(math.atanh(r))
+    return (math.tanh(math.fsum(z) / len(z)) if z else None), len(z), undefined, perfect
+
+
+def as_defined(data: ReliabilityData) -> None:
+    for coefficient, ranked in ((mean_pairwise_pearson_fisher_z, False), (mean_pairwise_spearman_fisher_z, True)):
+        value, averaged, undefined, perfect = defined(data, ranked=ranked)
+        found = coefficient(data)
+        if found.reason is not None and found.reason.code not in ("no-pairs", "perfect-correlations"):
+            continue
+        assert (found.value is None) == (value is None)
+        if value is None:
+            continue
+        assert found.value == pytest.approx(value, abs=1e-12)
+        told = dict.fromkeys(("of", "undefined", "with"), 0)
+        for part in found.method.split("; "):
+            count, word = re.findall(r"(\d+) pairs? (by|undefined|with)", part)[0]
+            told["of" if word == "by" else word] = int(count)
+        assert list(told.values()) == [averaged, undefined, perfect]
+
+
+@given(tables())
+@settings(deadline=None)
+def test_mean_correlations_of_small_tables_are_as_defined(rows: Table) -> None:
+    as_defined(data_of(rows))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize(("units", "decimals"), [(400, 0), (4_000, 1), (60, 1), (60, 6)])
+def test_mean_correlations_are_as_defined(units: int, decimals: int, missing: float) -> None:
+    """From the tables of pairs where values are few, unit by unit where they are many, with and without gaps."""
+    random = np.random.default_rng(units)
+    table = np.round(np.clip(random.normal(5, 2, units) + random.normal(0, 1.5, (5, units)), 0, 10), decimals) + 100
+    table[random.random(table.shape) < missing] = np.nan
+    table[3] = np.where(np.isnan(table[2]), np.nan, table[3])
+    table[4, 7:] = 103.0
+    table[1, : units // 2] = np.nan
+    two_items = np.full((2, units), np.nan)
+    two_items[:, :2] = 101, 103
+    two_items[1, 0] += 1
+    as_defined(data_of(np.vstack([table, two_items]).tolist()))
 
 
 def test_perfect_pairs_are_left_out_of_a_mean_of_z() -> None:

@@ -11,12 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from annotator_ops.measures import Estimate
+from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import Level
+from annotator_ops.stats.agreement import joint
 from annotator_ops.stats.agreement import pairs as pairs_module
 from annotator_ops.stats.agreement.alpha import krippendorff_alpha
 from annotator_ops.stats.agreement.chance import cohen_kappa, percent_agreement
+from annotator_ops.stats.agreement.concordance import mean_pairwise_spearman_fisher_z
+from annotator_ops.stats.agreement.joint import Meetings
+from annotator_ops.stats.agreement.light import light_kappa
 from annotator_ops.stats.agreement.pairs import all_pairs_kappa, pair_weights, pairwise
+from annotator_ops.stats.agreement.weights import scheme_of
 from annotator_ops.stats.reliability import ReliabilityData
 from tests.stats.tables import LEVELS, Table, tables
 
@@ -129,6 +134,55 @@ def test_all_kappas_at_once(weights: str | None, units: int, step: float) -> Non
     for first, second in combinations(range(5), 2):
         one = cohen_kappa(data.pair(first, second), weights=weights or "identity").value
         assert found[first, second] == pytest.approx(one, abs=1e-12)
+
+
+@pytest.mark.parametrize(("units", "step"), [(3_000, 0.1), (3_000, 1.0), (100, 1.0), (40, 0.05)])
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+def test_it_is_the_same_whether_tables_are_held_or_not(
+    monkeypatch: pytest.MonkeyPatch, units: int, step: float, missing: float
+) -> None:
+    """At once, pair by pair, and from tables that were counted before: nothing changes but the memory it takes."""
+    data = noisy(raters=5, units=units, step=step, level=Level.INTERVAL, missing=missing)
+    held = Meetings.of(data)
+    assert (held.tables is None) == (step < 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(joint, "_MOST_CELLS", 0)
+        alone = Meetings.of(data)
+        assert alone.tables is None
+    found = [
+        (
+            all_pairs_kappa(data, weights="linear", meetings=meetings),
+            pairwise(data, meetings=meetings),
+            light_kappa(data, weights="linear", meetings=meetings),
+            mean_pairwise_spearman_fisher_z(data, meetings=meetings),
+        )
+        for meetings in (held, alone, None)
+    ]
+    for kappas, pairs, light, rho in found[1:]:
+        assert kappas == pytest.approx(found[0][0], abs=1e-12)
+        assert pairs == found[0][1]
+        agrees_wholly(light, found[0][2])
+        agrees_wholly(rho, found[0][3])
+
+
+def agrees_wholly(one: Estimate, other: Estimate) -> None:
+    assert (one.method, one.n_items, one.n_raters) == (other.method, other.n_items, other.n_raters)
+    for name in ("value", "standard_error", "low", "high"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-12), name
+
+
+def test_what_units_contribute_is_what_a_table_without_them_lacks() -> None:
+    """The contributions of kappa are its derivative by a unit's weight: the sum is 0, and a unit less changes it so."""
+    data = noisy(raters=4, units=2_000, step=2.0, level=Level.INTERVAL, missing=0.3)
+    scheme = scheme_of("quadratic", data.domain)
+    assert not isinstance(scheme, Reason)
+    values, contributions = Meetings.of(data).total(lambda meeting: meeting.kappa(scheme))
+    assert len(values) == 6
+    assert contributions.sum() == pytest.approx(0, abs=1e-6)
+    for unit in range(0, 2_000, 400):
+        rest = replace(data, units=data.units[:-1], codes=np.delete(data.codes, unit, axis=1))
+        less = Meetings.of(rest).total(lambda meeting: meeting.kappa(scheme))[0]
+        assert 2_000 * (sum(values) - sum(less)) == pytest.approx(contributions[unit], abs=0.02)
 
 
 def test_kappas_that_are_undefined_are_not_numbers() -> None:

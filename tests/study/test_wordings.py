@@ -15,11 +15,11 @@ CONFIG = parse(
 def test_what_the_label_config_shows_is_shown_without_markup_in_its_order() -> None:
     data = {
         "id": "1",
-        "html": "<style>p {color: red}</style><p><b>Ann:</b> 1 &lt; 2</p><div>Да, <i>конечно</i></div>",
+        "html": "<style>p {color: red}</style><p><b>Ann:</b> 1 &lt; 2</p><div><b>Vera</b><p>Да, <i>конечно</i></p></div>",
         "who": "A pirate",
         "note": "not shown to annotators",
     }
-    assert wording(data, CONFIG.inputs) == "A pirate\nAnn: 1 < 2\nДа, конечно"
+    assert wording(data, CONFIG.inputs) == "A pirate\nAnn: 1 < 2\nVera\nДа, конечно"
 
 
 def test_without_a_label_config_all_data_are_shown_but_the_ids() -> None:

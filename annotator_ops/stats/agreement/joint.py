@@ -18,7 +18,7 @@ from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, Relia
 # Up to so many categories, or four cells for each unit, units are counted in cells; else each unit is its own cell.
 _FEW_CATEGORIES = 32
 _CELLS_PER_UNIT = 4
-# The tables of all pairs are held in memory, if together they have no more cells than this.
+# The tables of all pairs in few categories are held in memory, if together they have no more cells than this.
 _MOST_CELLS = 2**23
 
 # A coefficient, and what a unit of each cell contributes to it, minus the mean over units.
@@ -29,23 +29,33 @@ Found = tuple[float, FloatArray]
 class Meeting:
     """The units that two raters have in common, as cells: the codes of the first and of the second, and how many units.
 
-    `first`, `second` and `times` have shape cells; no cell is empty, and several may have the same codes.
+    `first`, `second` and `times` have shape cells; no cell is empty, and several may have the same codes. `n` is the
+    number of units, `marginals` (categories) how often each of the two chose each category.
     """
 
     raters: tuple[int, int]
     first: IntArray
     second: IntArray
     times: FloatArray
-    categories: int
+    n: int
+    marginals: tuple[FloatArray, FloatArray]
 
-    @property
-    def n(self) -> int:
-        return int(self.times.sum())
+    @classmethod
+    def of_table(cls, raters: tuple[int, int], table: FloatArray | IntArray) -> Meeting:
+        """From how often which categories met (categories × categories)."""
+        first, second = np.nonzero(table)
+        table = table.astype(np.float64)
+        marginals = table.sum(axis=1), table.sum(axis=0)
+        return cls(raters, first, second, table[first, second], int(marginals[0].sum()), marginals)
 
-    @property
-    def marginals(self) -> tuple[FloatArray, FloatArray]:
-        """How often each of the two chose each category; shape categories."""
-        return self._sums(self.first, self.times), self._sums(self.second, self.times)
+    @classmethod
+    def of_units(cls, raters: tuple[int, int], codes: IntArray, categories: int) -> Meeting:
+        """From codes (raters × units), each unit that both rated a cell of its own."""
+        one, other = codes[raters[0]], codes[raters[1]]
+        both = (one != MISSING) & (other != MISSING)
+        first, second = one[both], other[both]
+        chosen, chosen_by_other = (np.bincount(own, minlength=categories).astype(np.float64) for own in (first, second))
+        return cls(raters, first, second, np.ones(len(first)), len(first), (chosen, chosen_by_other))
 
     def agreement(self) -> Found:
         """The share of units on which they agree. There has to be a unit."""
@@ -106,7 +116,8 @@ class Meeting:
 
     def _sums(self, codes: IntArray, of_cells: FloatArray) -> FloatArray:
         """The sum of a number of the cells for each category that the codes have (categories)."""
-        sums: FloatArray = np.bincount(codes, weights=of_cells, minlength=self.categories).astype(np.float64)
+        categories = len(self.marginals[0])
+        sums: FloatArray = np.bincount(codes, weights=of_cells, minlength=categories).astype(np.float64)
         return sums
 
     def spearman(self) -> tuple[float, float, float]:
@@ -135,8 +146,8 @@ class Meeting:
 class Meetings:
     """Each two raters of the data in order: counted once, for all coefficients of pairs.
 
-    `tables` (pairs × categories × categories) and `groups` are None where they would take too much memory; then each
-    pair is counted, or its units are listed, when it is its turn.
+    `tables` (pairs × categories × categories) and `groups` are None where there are many categories, or so many raters
+    that they would take too much memory; then each pair is counted, or its units are listed, when it is its turn.
     """
 
     codes: IntArray
@@ -146,9 +157,9 @@ class Meetings:
 
     @classmethod
     def of(cls, data: ReliabilityData) -> Meetings:
-        categories, (raters, units) = len(data.domain), data.codes.shape
-        fits = (raters * (categories + 1)) ** 2 <= _MOST_CELLS
-        if raters < 2 or not fits or not _in_cells(categories, units):
+        categories, raters = len(data.domain), len(data.raters)
+        fits = categories <= _FEW_CATEGORIES and (raters * (categories + 1)) ** 2 <= _MOST_CELLS
+        if raters < 2 or not fits:
             return cls(data.codes, categories, None, None)
         groups = Groups.of(data.codes, categories)
         first, second = np.triu_indices(raters, 1)
@@ -163,17 +174,17 @@ class Meetings:
     def __iter__(self) -> Iterator[Meeting]:
         if self.tables is not None:
             for raters, table in zip(self.raters, self.tables, strict=True):
-                yield _of_table(raters, table)
+                yield Meeting.of_table(raters, table)
             return
         if not _in_cells(self.categories, self.codes.shape[1]):
             for raters in self.raters:
-                yield _listed(raters, self.codes, self.categories)
+                yield Meeting.of_units(raters, self.codes, self.categories)
             return
         width = self.categories + 1
         digits = self.codes + 1  # 0 is a gap
         for first, second in self.raters:
             counts = np.bincount(digits[first] * width + digits[second], minlength=width**2)
-            yield _of_table((first, second), counts.reshape(width, width)[1:, 1:])
+            yield Meeting.of_table((first, second), counts.reshape(width, width)[1:, 1:])
 
     def kappas(self, scheme: Scheme) -> FloatArray:
         """Cohen's kappa of each pair (pairs), NaN where undefined; as `Meeting.kappa`."""
@@ -227,17 +238,6 @@ class Meetings:
 def _in_cells(categories: int, units: int) -> bool:
     """Whether units are counted in cells; else each is a cell of its own."""
     return categories <= _FEW_CATEGORIES or (categories + 1) ** 2 <= _CELLS_PER_UNIT * units
-
-
-def _of_table(raters: tuple[int, int], table: FloatArray | IntArray) -> Meeting:
-    first, second = np.nonzero(table)
-    return Meeting(raters, first, second, table[first, second].astype(np.float64), len(table))
-
-
-def _listed(raters: tuple[int, int], codes: IntArray, categories: int) -> Meeting:
-    first, second = codes[raters[0]], codes[raters[1]]
-    both = (first != MISSING) & (second != MISSING)
-    return Meeting(raters, first[both], second[both], np.ones(int(both.sum())), categories)
 
 
 def ranks_of(counts: FloatArray) -> FloatArray:
