@@ -115,7 +115,7 @@ def _data(table: RatingTable, *, comments: Collection[str]) -> JSONDict:
     people, models = table.people(), table.models()
     times = people.moments[~np.isnan(people.moments)]
     return {
-        "n_items": len(np.unique(people.item)),
+        "n_items": people.n_items,
         "annotators": list(people.raters_here()),
         "judges": list(models.raters_here()),
         "n_ratings": int((counted & rated & ~judge).sum()),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.probability import normal_quantile, t_quantile, t_two_sided
+from annotator_ops.stats.ranks import mid_ranks
 from annotator_ops.stats.values import FloatArray
 
 CONFIDENCE = 0.95
@@ -149,6 +150,4 @@ def _correlation(
 
 def _ranks(values: FloatArray) -> FloatArray:
     scale = float(np.abs(values).max()) or 1.0
-    _, place, counts = np.unique(np.round(values / scale, 12), return_inverse=True, return_counts=True)
-    ranks: FloatArray = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    return ranks
+    return mid_ranks(np.round(values / scale, 12))[0]

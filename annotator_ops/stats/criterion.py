@@ -61,8 +61,8 @@ def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampl
         "level_reason": spec.why,
         "level_warning": spec.warning or None,
         "scale": list(spec.scale),
-        "n_items": len(np.unique(rated.item)),
-        "n_raters": len(np.unique(rated.rater)),
+        "n_items": rated.n_items,
+        "n_raters": rated.n_raters,
         "n_ratings": len(rated),
         "distribution": None,
         "judges_distribution": None,
@@ -158,18 +158,16 @@ def _add_agreement(
 ) -> None:
     """Agreement on values: coefficients, pairs, who, what, groups."""
     first = people.where(people.is_original)
-    wide = len(np.unique(first.rater)) * len(np.unique(first.item)) > _MOST_CELLS
+    n_raters, n_items = first.n_raters, first.n_items
+    wide = n_raters * n_items > _MOST_CELLS
     data = criterion_data(first.anonymous() if wide else first, spec)
     if isinstance(data, Reason):
-        nothing = Estimate(
-            value=None, reason=data, n_items=len(np.unique(first.item)), n_raters=len(np.unique(first.rater))
-        ).as_json()
+        nothing = Estimate(value=None, reason=data, n_items=n_items, n_raters=n_raters).as_json()
         entry["agreement"] = {"krippendorff_alpha": nothing, "percent_agreement": nothing}
         return
     paired = not wide and bool(data.domain) and 1 < len(data.raters) <= _MOST_PAIRED
     meetings = Meetings.of(data) if paired else None
     found = coefficients(data, kind=spec.kind, resampling=resampling, meetings=meetings)
-    n_raters = len(np.unique(first.rater))
     entry["agreement"] = {
         name: replace(estimate, n_raters=n_raters if wide else estimate.n_raters).as_json()
         for name, estimate in found.items()

@@ -13,6 +13,7 @@ from annotator_ops.measures import Rating
 from annotator_ops.models import JSONDict
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import MISSING, Category, IntArray, category_key, is_finite_number, natural_key
+from annotator_ops.stats.vocabulary import compact, used
 
 # More distinct numbers than this are shown in bins.
 _MOST_VALUES = 20
@@ -81,10 +82,10 @@ def distribution(table: RatingTable, *, scale: Sequence[float] = ()) -> Distribu
     rated = table.where(table.rated)
     if not len(rated):
         return None
-    raters, rater = np.unique(table.rater, return_inverse=True)
+    raters, rater = compact(table.rater, len(table.raters))
     names = tuple(table.raters[code] for code in raters)
     rater = rater[table.rated]
-    codes, value = np.unique(rated.value, return_inverse=True)
+    codes, value = compact(rated.value, len(table.values))
     used: list[Any] = [table.values[code] for code in codes]
     numeric = all(is_finite_number(each) for each in used)
     if numeric and len({*used, *scale}) > _MOST_VALUES:
@@ -121,7 +122,7 @@ def _by_rater(counts: IntArray, names: Sequence[str]) -> tuple[tuple[int, ...], 
 
 def rater_summaries(table: RatingTable) -> tuple[RaterSummary, ...]:
     """Every rater's count, mean, standard deviation, median time and missing values, over the items anybody rated."""
-    n_items = len(np.unique(table.item))
+    n_items = len(used(table.items, table.item))
     numbers = np.array([value if is_finite_number(value) else np.nan for value in table.values] or [np.nan], np.float64)
     order = np.argsort(table.rater, kind="stable")
     raters, starts = np.unique(table.rater[order], return_index=True)
@@ -176,7 +177,7 @@ def _missing(table: RatingTable, rows: IntArray, *, n_items: int) -> dict[str, i
     reasons: Counter[str] = Counter()
     for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
         reasons["empty" if code == MISSING else table.reasons[code] or "empty"] += count
-    untouched = n_items - len(np.unique(table.item[rows]))
+    untouched = n_items - len(used(table.items, table.item[rows]))
     if untouched:
         reasons[NOT_RATED] += untouched
     return dict(sorted(reasons.items()))

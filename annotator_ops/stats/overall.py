@@ -59,8 +59,10 @@ def _means(table: RatingTable, names: Sequence[str]) -> RatingTable:
     """One row per kind, rater and item that has a row on any of the criteria."""
     wanted = np.array([name in names for name in table.criteria] + [False])
     rows = table.where(wanted[table.criterion])
-    key = (rows.judge * len(rows.raters) + rows.rater.astype(np.int64)) * len(rows.items) + rows.item
-    keys, first, group = np.unique(key, return_index=True, return_inverse=True)
+    # All rows are on one criterion now, so that a cell is a kind, a rater and an item.
+    keys, first, group = np.unique(
+        replace(rows, criterion=np.zeros_like(rows.criterion)).cells(), return_index=True, return_inverse=True
+    )
     numbers = np.array([value if is_finite_number(value) else np.nan for value in rows.values] + [np.nan], np.float64)
     scores = numbers[rows.value]
     given = ~np.isnan(scores)

@@ -18,6 +18,8 @@ from annotator_ops.stats.reliability import ReliabilityData, aligned
 from annotator_ops.stats.styles import answering_styles
 from annotator_ops.stats.table import RatingTable
 
+_TOLERANCE = 1e-8
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observed:
@@ -40,7 +42,8 @@ def people_entries(observed: Observed) -> dict[str, JSONDict]:
     pace = paces(data, seconds=aligned(first, first.seconds), moments=moments)
     repeats = repeat_consistency(observed.everything, observed.table.repeats)
     gold = gold_accuracy(observed.everything, observed.gold)
-    model = fit_model(data)
+    # Enough for a competence to four digits; `ops consensus` fits until the last items are settled.
+    model = fit_model(data, tolerance=_TOLERANCE)
     able = competence(data, model)
     raised = flags(data, agreement, styles, paces=pace, repeats=repeats, gold=gold)
     return {

@@ -49,6 +49,7 @@ from annotator_ops.stats.values import (
 from annotator_ops.stats.values import (
     natural_key as natural_key,
 )
+from annotator_ops.stats.vocabulary import compact
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,10 +136,10 @@ def reliability_data(
     Sets of labels must be in one form already (see `as_label_set`). Raters and items without values keep their place.
     """
     table = ratings if isinstance(ratings, RatingTable) else RatingTable.from_ratings(ratings)
-    raters, rater = np.unique(table.rater, return_inverse=True)
-    units, unit = np.unique(table.item, return_inverse=True)
+    raters, rater = compact(table.rater, len(table.raters))
+    units, unit = compact(table.item, len(table.items))
     rated = table.rated
-    used = np.unique(table.value[rated])
+    used = compact(table.value[rated], len(table.values))[0]
     if level is not Level.NOMINAL:
         odd = [code for code in used.tolist() if not is_finite_number(table.values[code])]
         if odd:
@@ -201,8 +202,8 @@ def aligned(table: RatingTable, column: FloatArray) -> FloatArray:
 
     Where a rater has several rows on an item, the last counts.
     """
-    raters, rater = np.unique(table.rater, return_inverse=True)
-    units, unit = np.unique(table.item, return_inverse=True)
+    raters, rater = compact(table.rater, len(table.raters))
+    units, unit = compact(table.item, len(table.items))
     matrix = np.full((len(raters), len(units)), np.nan)
     matrix[rater, unit] = column
     return matrix

@@ -194,6 +194,16 @@ class RatingTable:
         names = tuple(f"rating {number + 1}" for number in range(int(sizes.max(initial=0))))
         return replace(rows, raters=names, rater=place)
 
+    @property
+    def n_raters(self) -> int:
+        """How many raters have a row in it."""
+        return len(used(self.raters, self.rater))
+
+    @property
+    def n_items(self) -> int:
+        """How many items have a row in it."""
+        return len(used(self.items, self.item))
+
     def raters_here(self) -> tuple[str, ...]:
         """Who has a row in it, in natural order."""
         return tuple(self.raters[code] for code in used(self.raters, self.rater))

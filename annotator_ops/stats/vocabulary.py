@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotator_ops.measures import Value
-from annotator_ops.stats.values import MISSING, natural_key
+from annotator_ops.stats.values import MISSING, IntArray, natural_key
 
 CodeArray = npt.NDArray[np.int32]
 _T = TypeVar("_T")
@@ -85,6 +85,17 @@ def used(vocabulary: Sequence[Any], codes: CodeArray) -> list[int]:
     """The codes that occur, ascending, without MISSING."""
     there: list[int] = np.flatnonzero(np.bincount(codes + 1, minlength=len(vocabulary) + 1)[1:]).tolist()
     return there
+
+
+def compact(codes: npt.NDArray[Any], size: int) -> tuple[IntArray, IntArray]:
+    """The codes that occur, ascending, and each row's place among them; codes are from 0 to below `size`.
+
+    What `np.unique` gives with its inverse, without sorting: a million rows take milliseconds.
+    """
+    there = np.zeros(size, dtype=np.bool_)
+    there[codes] = True
+    place = np.cumsum(there, dtype=np.intp) - 1
+    return np.flatnonzero(there), place[codes]
 
 
 def natural_order(texts: Sequence[str]) -> list[int]:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.agreement.complete import complete
 from annotator_ops.stats.agreement.gwet import dot
 from annotator_ops.stats.agreement.joint import Meetings, ranks_of
 from annotator_ops.stats.agreement.units import no_value, undefined
+from annotator_ops.stats.ranks import mid_ranks
 from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
 from annotator_ops.stats.values import is_finite_number
 
@@ -33,14 +33,13 @@ def kendall_w(data: ReliabilityData, *, correct_ties: bool = True) -> Estimate:
     if isinstance(found, Reason):
         return no_value(data, found)
     m, n = found.values.shape
-    ranks = stats.rankdata(found.values, axis=1)
-    sums = ranks.sum(axis=0)
+    ranked = [mid_ranks(row) for row in found.values]
+    sums = np.sum([ranks for ranks, _ in ranked], axis=0)
     spread = float(((sums - sums.mean()) ** 2).sum())
     largest = float(m**2 * (n**3 - n))
     name = "Kendall's W"
     if correct_ties:
-        ties = [np.unique(row, return_counts=True)[1].astype(np.float64) for row in found.values]
-        largest -= m * sum(float((t**3 - t).sum()) for t in ties)
+        largest -= m * sum(float((sizes**3 - sizes).sum()) for _, sizes in ranked)
         name = "Kendall's W, corrected for ties"
     if largest <= 0:
         sentence = "Every rater gave all items one and the same value, so there are no orders to compare."
