@@ -134,7 +134,7 @@ def check(xml: str, *, where: str = "label config") -> tuple[LabelConfig | None,
 def default_criteria(config: LabelConfig) -> tuple[Criterion, ...]:
     """One criterion for each control that answers something comparable, with the level that its tag implies.
 
-    Choices, Pairwise, Taxonomy and regions are nominal (several choices at once: nominal on the exact set), Rating is
+    Choices, Pairwise, Taxonomy and regions are nominal (several choices at once are compared as sets), Rating is
     ordinal, Number is interval. TextArea, DateTime and Ranker have none: name them in the study file if they are meant.
     """
     levels = {"rating": Level.ORDINAL, "number": Level.INTERVAL}

@@ -67,7 +67,8 @@ class Task:
 class Criterion:
     """One thing that is rated: which control of the label config, at which level of measurement.
 
-    `values` gives the choice labels their numbers, in order; empty where the control's own values are used.
+    `values` gives the choice labels their numbers, in order; empty where the control's own values are used. `period` is
+    after how much a circular value comes back to itself.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Criterion:
     level: Level
     values: Mapping[str, float] = field(default_factory=dict)
     title: str = ""
+    period: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

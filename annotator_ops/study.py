@@ -140,6 +140,7 @@ def _assemble(shape: StudyShape, document: Document, *, path: Path, complete: bo
                 level=criterion.level,
                 values=criterion.values,
                 title=criterion.title or criterion.name.replace("_", " ").capitalize(),
+                period=criterion.period,
             )
             for criterion in shape.criteria
         ),

@@ -91,6 +91,7 @@ class CriterionShape(Shape):
         default_factory=dict
     )
     title: str | None = None
+    period: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class JudgeShape(Shape):

@@ -321,6 +321,13 @@ def _level_for_kind(criterion: Criterion, control: Control) -> _Found:
     )
 
 
+def _needless_period(criterion: Criterion, _control: Control) -> _Found:
+    if criterion.period is None or criterion.level is Level.CIRCULAR:
+        return None
+    message = f"has a `period`, but its level is {criterion.level.value}."
+    return message, "Write `level: circular`, or delete `period`.", "criterion-period", "period"
+
+
 def _needless_values(criterion: Criterion, control: Control) -> _Found:
     if not criterion.values or control.labels or control.dynamic:
         return None
@@ -366,6 +373,7 @@ def _order_unknown(criterion: Criterion, control: Control) -> _Found:
 _RULES: tuple[Callable[[Criterion, Control], _Found], ...] = (
     _per_region,
     _level_for_kind,
+    _needless_period,
     _needless_values,
     _unknown_labels,
     _partial_map,

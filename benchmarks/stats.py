@@ -41,7 +41,8 @@ from annotator_ops.stats.agreement.alpha import krippendorff_alpha
 from annotator_ops.stats.agreement.concordance import mean_pairwise_spearman_fisher_z
 from annotator_ops.stats.agreement.pairs import all_pairs_kappa
 from annotator_ops.stats.intervals import Resampling
-from annotator_ops.stats.reliability import MISSING, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING
 from benchmarks.common import machine
 
 RESAMPLES = 1000

@@ -25,8 +25,8 @@ from annotator_ops.stats.agreement.light import fleiss_kappa_per_category, light
 from annotator_ops.stats.agreement.sets import SetDistance, masi_distance, set_alpha
 from annotator_ops.stats.agreement.weights import checked_matrix, from_disagreement, reordered
 from annotator_ops.stats.dawid_skene import dawid_skene
-from annotator_ops.stats.reliability import MISSING, FloatArray, ReliabilityData
-from annotator_ops.stats.values import Category, as_label_set, display, is_finite_number
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, Category, FloatArray, as_label_set, display, is_finite_number
 
 Vector = Mapping[str, Any]
 Value = float | dict[str, float | None] | list[float] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -45,6 +46,7 @@ GroupOption = Annotated[
 
 
 _LARGEST = 1_000_000
+_PERIOD = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class ConsensusMethod(StrEnum):
@@ -219,28 +221,35 @@ def _tables(
         return None
     from annotator_ops.reporting.source import Tables
 
+    levels, periods = _levels(level or ())
     return Tables(
         ratings=tuple(files),
         judges=tuple(judges or ()),
-        levels=_levels(level or ()),
+        levels=levels,
+        periods=periods,
         gold=gold,
         items=items,
         groups=dict(_named(text, "group", "experts=expert_*") for text in groups or ()),
     )
 
 
-def _levels(given: Sequence[str]) -> dict[str, Level]:
-    levels = {}
+def _levels(given: Sequence[str]) -> tuple[dict[str, Level], dict[str, float]]:
+    """Levels by criterion, and the periods of circular ones."""
+    levels, periods = {}, {}
     for text in given:
-        name, sign, level = text.rpartition("=")
-        if not sign or not name or level not in set(Level):
+        name, sign, said = text.rpartition("=")
+        level, colon, period = said.partition(":")
+        known = bool(sign) and bool(name) and level in set(Level)
+        if not known or (colon and not (level == Level.CIRCULAR and _PERIOD.fullmatch(period) and float(period) > 0)):
             raise OpsError(
                 f"{text!r} declares no level of measurement.",
-                hint=f"Write CRITERION=LEVEL, the level one of {', '.join(Level)}.",
+                hint=f"Write CRITERION=LEVEL, the level one of {', '.join(Level)}; hours are hour=circular:24.",
                 code="bad-level",
             )
         levels[name] = Level(level)
-    return levels
+        if colon:
+            periods[name] = float(period)
+    return levels, periods
 
 
 def _named(text: str, what: str, example: str) -> tuple[str, str]:

@@ -63,13 +63,15 @@ class Collected(Protocol):
 class Tables:
     """Bare files in place of a study, and what the command line says of them.
 
-    `levels` declares the level of measurement by criterion; any other is inferred, and a note says so. `gold` holds
+    `levels` declares the level of measurement by criterion; any other is inferred, and a note says so; `periods`
+    the circumferences of circular ones. `gold` holds
     right answers, `items` tasks with their texts. `groups` gives each group's name the pattern of its raters' ids.
     """
 
     ratings: tuple[Path, ...]
     judges: tuple[Path, ...] = ()
     levels: Mapping[str, Level] = field(default_factory=dict)
+    periods: Mapping[str, float] = field(default_factory=dict)
     gold: Path | None = None
     items: Path | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
@@ -134,7 +136,10 @@ def material_of_files(tables: Tables, *, created_at: datetime, progress: Progres
         tasks = _tasks(tables.items)
         texts = wordings(tasks)
         table = _repeating(table, tasks)
-    specs = tuple(_inferred(name, table, level=tables.levels.get(name)) for name in names)
+    specs = tuple(
+        replace(_inferred(name, table, level=tables.levels.get(name)), period=tables.periods.get(name))
+        for name in names
+    )
     groups = {name: _matching(table, name, pattern) for name, pattern in tables.groups.items()}
     sources = tuple(path.name for path in tables.files)
     provenance = Provenance(tables.name, tables.name, created_at, versions(), sources=sources)
@@ -349,7 +354,8 @@ def _spec(criterion: Criterion, config: LabelConfig, table: RatingTable) -> Crit
     if control is not None and control.tag == "Pairwise":
         numbers = criterion.values
         sides = (numbers["left"], numbers["right"]) if {"left", "right"} <= numbers.keys() else ("left", "right")
-    return replace(inferred, why=why, scale=scale, labels=labels, taxonomy=taxonomy, sides=sides)
+    known = replace(inferred, why=why, scale=scale, labels=labels, taxonomy=taxonomy)
+    return replace(known, sides=sides, period=criterion.period)
 
 
 def _titled(name: str) -> str:

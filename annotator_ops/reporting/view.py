@@ -15,9 +15,11 @@ from annotator_ops.reporting.what import (
     CategoryRow,
     ConfusionRow,
     ItemRow,
+    MarkPairRow,
     categories,
     confusions,
     items,
+    mark_pairs,
     sides,
 )
 from annotator_ops.reporting.who import Comparison, RaterRow, comparison, rater_row
@@ -84,6 +86,7 @@ class Section:
     others: str
     pair_columns: tuple[str, ...]
     pairs: tuple[PairRow, ...]
+    mark_pairs: tuple[MarkPairRow, ...]
     matrix: tuple[tuple[str, tuple[Figure | None, ...]], ...]
     comparison: Comparison
     confusions: tuple[ConfusionRow, ...]
@@ -211,12 +214,13 @@ def _section(criterion: JSONDict, number: int) -> Section:
         agreement=estimate(criterion["agreement"]["percent_agreement"], as_percent=True),
         ensemble=estimate(ensemble["spearman"]) if ensemble else None,
         distribution=found,
-        ordered=criterion["level"] not in (None, "nominal"),
+        ordered=criterion["level"] not in (None, "nominal", "circular"),
         chart_text=_chart_text(criterion),
         values=_values(found) if found else (),
         others=_others(found) if found else "",
         pair_columns=tuple(title for _, title in columns),
         pairs=tuple(_pair(pair, columns) for pair in criterion["pairs"]),
+        mark_pairs=mark_pairs(criterion),
         matrix=_matrix(criterion),
         comparison=comparison(criterion),
         confusions=confusions(criterion),
@@ -287,7 +291,7 @@ def _chart_text(criterion: JSONDict) -> str:
 
 
 def _pair_columns(criterion: JSONDict) -> list[tuple[str, str]]:
-    numeric = criterion["level"] not in (None, "nominal")
+    numeric = criterion["level"] not in (None, "nominal", "circular")
     kappa = "Cohen’s κ, quadratic" if numeric else "Cohen’s κ"
     columns = [("percent_agreement", "Agreement"), ("krippendorff_alpha", "Krippendorff’s α"), ("cohen_kappa", kappa)]
     return [*columns, ("spearman", "Spearman’s ρ")] if numeric else columns

@@ -44,6 +44,36 @@ class CategoryRow:
     cells: tuple[Figure, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MarkPairRow:
+    """Two annotators who marked regions: how many each, how many match, and the second held against the first."""
+
+    names: str
+    cells: tuple[str, ...]
+
+
+def mark_pairs(criterion: JSONDict) -> tuple[MarkPairRow, ...]:
+    """Every two annotators' marks."""
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else rounding.percent(value)
+
+    return tuple(
+        MarkPairRow(
+            " – ".join(pair["raters"]),
+            (
+                rounding.count(pair["n_items"]),
+                " – ".join(rounding.count(n) for n in pair["marked"]),
+                rounding.count(pair["matched"]),
+                share(pair["precision"]),
+                share(pair["recall"]),
+                share(pair["f1"]),
+            ),
+        )
+        for pair in criterion["mark_pairs"]
+    )
+
+
 def items(criterion: JSONDict) -> tuple[ItemRow, ...]:
     """The most disagreed items; equal answers are listed together."""
     rows = []

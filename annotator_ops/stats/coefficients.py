@@ -20,7 +20,7 @@ from annotator_ops.stats.agreement.concordance import (
     mean_pairwise_pearson_fisher_z,
     mean_pairwise_spearman_fisher_z,
 )
-from annotator_ops.stats.agreement.icc import FORMS, icc
+from annotator_ops.stats.agreement.icc import FORMS, Form, icc
 from annotator_ops.stats.agreement.joint import Meetings
 from annotator_ops.stats.agreement.light import light_kappa
 from annotator_ops.stats.intervals import Resampling
@@ -29,16 +29,23 @@ from annotator_ops.stats.values import ValueKind
 
 # Weights are a table of categories × categories; sliders have intraclass correlations instead.
 MOST_WEIGHTED = 101
+_ONE_WAY: tuple[Form, ...] = ("icc1", "icc1k")
 
 
 def coefficients(
-    data: ReliabilityData, *, kind: ValueKind, resampling: Resampling, meetings: Meetings | None
+    data: ReliabilityData,
+    *,
+    kind: ValueKind,
+    resampling: Resampling,
+    meetings: Meetings | None,
+    anonymous: bool = False,
 ) -> dict[str, Estimate]:
     """Every coefficient that fits, by name; Krippendorff's alpha and percent agreement first, which always do.
 
     From ordinal on the chance-corrected ones have quadratic weights. For ordinal data intraclass correlations are given
     as well, because many reports ask for them: they take the steps of the scale as equal. `meetings` are those of
-    `data`, None where there are too many annotators to compare by pairs.
+    `data`, None where there are too many annotators to compare by pairs. `anonymous` data do not tell who gave
+    a rating (`RatingTable.anonymous`): only what does not ask is computed.
     """
     found = {
         "krippendorff_alpha": krippendorff_alpha(data, resampling=resampling),
@@ -47,26 +54,28 @@ def coefficients(
     if data.level is Level.CIRCULAR or kind is ValueKind.LABEL_SETS:
         return found
     confidence = resampling.confidence
-    if data.level is Level.NOMINAL:
-        found["gwet_ac1"] = gwet_ac1(data, confidence=confidence)
-        found["fleiss_kappa"] = fleiss_kappa(data, confidence=confidence)
-        found["conger_kappa"] = conger_kappa(data, confidence=confidence)
-        found["brennan_prediger"] = brennan_prediger(data, confidence=confidence)
+    nominal = data.level is Level.NOMINAL
+    weights = "identity" if nominal else "quadratic"
+    if nominal or len(data.domain) <= MOST_WEIGHTED:
+        if nominal:
+            found["gwet_ac1"] = gwet_ac1(data, confidence=confidence)
+        else:
+            found["gwet_ac2"] = gwet_ac2(data, weights=weights, confidence=confidence)
+        found["fleiss_kappa"] = fleiss_kappa(data, weights=weights, confidence=confidence)
+        if not anonymous:
+            found["conger_kappa"] = conger_kappa(data, weights=weights, confidence=confidence)
+        found["brennan_prediger"] = brennan_prediger(data, weights=weights, confidence=confidence)
+        if len(data.raters) == 2 and not anonymous:
+            found["cohen_kappa"] = cohen_kappa(data, weights=weights, confidence=confidence)
+            if nominal:
+                found["scott_pi"] = scott_pi(data, confidence=confidence)
+    if nominal:
         if meetings is not None:
             found["light_kappa"] = light_kappa(data, meetings=meetings)
-        if len(data.raters) == 2:
-            found["cohen_kappa"] = cohen_kappa(data, confidence=confidence)
-            found["scott_pi"] = scott_pi(data, confidence=confidence)
         return found
-    if len(data.domain) <= MOST_WEIGHTED:
-        found["gwet_ac2"] = gwet_ac2(data, weights="quadratic", confidence=confidence)
-        found["fleiss_kappa"] = fleiss_kappa(data, weights="quadratic", confidence=confidence)
-        found["conger_kappa"] = conger_kappa(data, weights="quadratic", confidence=confidence)
-        found["brennan_prediger"] = brennan_prediger(data, weights="quadratic", confidence=confidence)
-        if len(data.raters) == 2:
-            found["cohen_kappa"] = cohen_kappa(data, weights="quadratic", confidence=confidence)
-    found |= {form: icc(data, form, confidence=confidence) for form in FORMS}
-    found["kendall_w"] = kendall_w(data)
+    found |= {form: icc(data, form, confidence=confidence) for form in (_ONE_WAY if anonymous else FORMS)}
+    if not anonymous:
+        found["kendall_w"] = kendall_w(data)
     if meetings is not None:
         found["mean_pairwise_spearman"] = mean_pairwise_spearman_fisher_z(data, meetings=meetings)
         if data.level is not Level.ORDINAL:

@@ -9,7 +9,7 @@ import numpy as np
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.intervals import Resampling, Statistic, collapse, interval_of
-from annotator_ops.stats.reliability import FloatArray, IntArray
+from annotator_ops.stats.values import FloatArray, IntArray
 
 _LEAST_ITEMS = 3
 _NAME = "Spearman's rho, mid-ranks"

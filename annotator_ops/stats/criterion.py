@@ -72,6 +72,7 @@ def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampl
         "categories": [],
         "confusions": [],
         "pairs": [],
+        "mark_pairs": [],
         "raters": [summary.as_json() for summary in summaries],
         "items": [],
         "groups": [],
@@ -111,7 +112,7 @@ def criterion_data(people: RatingTable, spec: CriterionSpec) -> ReliabilityData 
         people = people.with_values(lambda _, value: _as_set(value))
     declared: Sequence[Any] = spec.scale or spec.labels
     domain = declared if set(people.values_here()) <= set(declared) else ()
-    return reliability_data(people, level=spec.level, domain=domain)
+    return reliability_data(people, level=spec.level, domain=domain, period=spec.period)
 
 
 def _as_set(value: Value) -> Value:
@@ -151,6 +152,7 @@ def _add_found(entry: JSONDict, found: Agreement) -> None:
     plain = found.as_json()
     entry["agreement"] |= plain["agreement"]
     entry["by_label"] = plain["by_label"]
+    entry["mark_pairs"] = plain["pairs"]
 
 
 def _add_agreement(
@@ -167,7 +169,7 @@ def _add_agreement(
         return
     paired = not wide and bool(data.domain) and 1 < len(data.raters) <= _MOST_PAIRED
     meetings = Meetings.of(data) if paired else None
-    found = coefficients(data, kind=spec.kind, resampling=resampling, meetings=meetings)
+    found = coefficients(data, kind=spec.kind, resampling=resampling, meetings=meetings, anonymous=wide)
     entry["agreement"] = {
         name: replace(estimate, n_raters=n_raters if wide else estimate.n_raters).as_json()
         for name, estimate in found.items()

@@ -23,7 +23,8 @@ from annotator_ops.stats.intervals import (
     interval_of,
     posterior,
 )
-from annotator_ops.stats.reliability import FloatArray, IntArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import FloatArray, IntArray
 
 Items = Literal["by name", "apart"]
 # So many items are drawn once to stand for the prior of a pair of sides.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +15,8 @@ from annotator_ops.stats.agreement.alpha import krippendorff_alpha
 from annotator_ops.stats.correlation import spearman
 from annotator_ops.stats.differences import alpha_difference
 from annotator_ops.stats.intervals import Resampling
-from annotator_ops.stats.reliability import MISSING, FloatArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, FloatArray
 
 
 def group_entries(
@@ -74,13 +76,7 @@ def _members(data: ReliabilityData, raters: Sequence[str]) -> ReliabilityData | 
     rows = [row for row, rater in enumerate(data.raters) if rater in set(raters)]
     if not rows:
         return None
-    return ReliabilityData(
-        raters=tuple(data.raters[row] for row in rows),
-        units=data.units,
-        codes=data.codes[rows],
-        domain=data.domain,
-        level=data.level,
-    )
+    return replace(data, raters=tuple(data.raters[row] for row in rows), codes=data.codes[rows])
 
 
 def _means(data: ReliabilityData) -> FloatArray:

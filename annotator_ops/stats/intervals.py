@@ -9,11 +9,12 @@ from statistics import NormalDist
 
 import numpy as np
 
-from annotator_ops.stats.reliability import FloatArray, IntArray
+from annotator_ops.stats.values import FloatArray, IntArray
 
 # Below the first number the percentile interval is too narrow: at 20 units it covers about .92 at a nominal .95 where
-# categories are equally frequent, and .75 where one of two has 90 %. A statistic with a prior gets its interval from
-# that up to the second number: with a rare category the percentile interval covers .87 even at 50 units, .93 at 200.
+# categories are equally frequent, and .72 where one of two has 90 %. A statistic with a prior gets its interval from
+# that up to the second number: with a rare category the percentile interval covers .86 to .89 even at 50 units, .93 at
+# 200.
 FEW_UNITS = 50
 PRIOR_UNITS = 500
 # A thousand resamples of 10,000 units take about a tenth of a second, and a study has some hundred intervals; above it

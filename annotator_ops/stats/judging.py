@@ -67,7 +67,7 @@ def judge_entries(
 
 
 def _not_comparable(humans: RatingTable, judges: RatingTable, level: Level | None) -> Reason | None:
-    if level is None or level is Level.NOMINAL:
+    if level in (None, Level.NOMINAL, Level.CIRCULAR):
         return Reason("no-order", "The values have no order, so there is no rank correlation.")
     for table in (humans, judges):
         odd = np.array([not is_finite_number(value) for value in table.values] + [False])[table.value]

@@ -24,7 +24,8 @@ class CriterionSpec:
 
     `scale` are the declared numbers of an ordinal scale, in ascending order, or empty; `labels` the labels that can be
     chosen, or empty; `taxonomy` where they are paths. `compared` is False for remarks, which are only shown; `sides`
-    are the values for the left and the right one where two things are compared. `warning` says which values are no
+    are the values for the left and the right one where two things are compared; `period` the
+    circumference of circular values. `warning` says which values are no
     numbers where most are: a typo, or a word for a missing value; `why` has it, too.
     """
 
@@ -39,6 +40,7 @@ class CriterionSpec:
     taxonomy: bool = False
     compared: bool = True
     sides: tuple[Value, Value] | None = None
+    period: float | None = None
 
 
 def infer(
@@ -56,8 +58,8 @@ def infer(
     that are no numbers, each with who gave it on what.
 
     The rule without one: whole numbers in at most 11 steps are ordinal (a rating scale), other numbers interval; labels
-    and sets of labels are nominal; long texts that are nearly all different are free text; free text and regions get
-    counts and no coefficient.
+    and sets of labels are nominal. Long texts that are nearly all different are free text; that and regions have no
+    level, and measures of their own.
     """
     kind = kind_of(values)
     given = list(zip(values, counts or [1] * len(values), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,40 +14,13 @@ from annotator_ops.measures import Rating, Reason
 from annotator_ops.models import Level
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import (
-    MISSING as MISSING,
-)
-from annotator_ops.stats.values import (
-    BoolArray as BoolArray,
-)
-from annotator_ops.stats.values import (
-    Category as Category,
-)
-from annotator_ops.stats.values import (
-    FloatArray as FloatArray,
-)
-from annotator_ops.stats.values import (
-    IntArray as IntArray,
-)
-from annotator_ops.stats.values import (
-    ValueKind as ValueKind,
-)
-from annotator_ops.stats.values import (
-    as_label_set as as_label_set,
-)
-from annotator_ops.stats.values import (
-    category_key as category_key,
-)
-from annotator_ops.stats.values import (
-    display as display,
-)
-from annotator_ops.stats.values import (
-    is_finite_number as is_finite_number,
-)
-from annotator_ops.stats.values import (
-    kind_of as kind_of,
-)
-from annotator_ops.stats.values import (
-    natural_key as natural_key,
+    MISSING,
+    Category,
+    FloatArray,
+    IntArray,
+    category_key,
+    display,
+    is_finite_number,
 )
 from annotator_ops.stats.vocabulary import compact
 
@@ -57,7 +30,8 @@ class ReliabilityData:
     """Who said what of which unit (Krippendorff's word for an item).
 
     `codes` has shape raters × units and holds indices into `domain`, MISSING (−1) where there is no value. `domain`
-    lists the categories in ascending order, those that nobody used included when it was given.
+    lists the categories in ascending order, those that nobody used included when it was given. `period` is the
+    circumference of circular values, None where it is not declared.
     """
 
     raters: tuple[str, ...]
@@ -65,6 +39,7 @@ class ReliabilityData:
     codes: IntArray
     domain: tuple[Category, ...]
     level: Level
+    period: float | None = None
 
     @classmethod
     def from_rows(
@@ -119,17 +94,20 @@ class ReliabilityData:
     def pair(self, first: int, second: int) -> ReliabilityData:
         """The two raters at these positions, on the units that both rated."""
         both = (self.codes[first] != MISSING) & (self.codes[second] != MISSING)
-        return ReliabilityData(
+        return replace(
+            self,
             raters=(self.raters[first], self.raters[second]),
             units=tuple(np.array(self.units, dtype=object)[both]),
             codes=self.codes[[first, second]][:, both],
-            domain=self.domain,
-            level=self.level,
         )
 
 
 def reliability_data(
-    ratings: RatingTable | Iterable[Rating], *, level: Level, domain: Sequence[Category] = ()
+    ratings: RatingTable | Iterable[Rating],
+    *,
+    level: Level,
+    domain: Sequence[Category] = (),
+    period: float | None = None,
 ) -> ReliabilityData | Reason:
     """The reliability data of one criterion's ratings, raters and units in natural order; or why there is none.
 
@@ -167,6 +145,7 @@ def reliability_data(
         codes=codes,
         domain=ordered,
         level=level,
+        period=period,
     )
 
 

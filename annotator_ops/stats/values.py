@@ -25,7 +25,7 @@ _DIGITS = re.compile("([0-9]+)")
 
 
 class ValueKind(StrEnum):
-    """What the values of a criterion are; only the first three have an agreement coefficient here."""
+    """What the values of a criterion are; the first three are one value an item, the others are compared in parts."""
 
     NUMBERS = "numbers"
     LABELS = "labels"

@@ -93,3 +93,14 @@ def test_options_of_tables_need_tables(words: tuple[str, ...], tmp_path: Path) -
 def test_a_group_without_name_or_pattern_is_refused(table: Path, group: str) -> None:
     done = typed("analyze", table, "--group", group, "--json")
     assert json.loads(done.stdout)["error"]["code"] == "bad-group"
+
+
+def test_a_circular_level_takes_its_period(tmp_path: Path) -> None:
+    path = tmp_path / "hours.csv"
+    rows = [f"{who},{n},hour,{(n * 5.5) % 24}" for n in range(12) for who in ("anna", "boris")]
+    path.write_text("\n".join(["rater,item,criterion,value", *rows]) + "\n")
+    found = json.loads(typed("analyze", path, "--level", "hour=circular:24", "--json").stdout)
+    assert found["criteria"][0]["agreement"]["krippendorff_alpha"]["value"] == 1
+    for wrong in ("hour=circular:0", "hour=circular:", "hour=ordinal:24", "hour=circular:x"):
+        error = json.loads(typed("analyze", path, "--level", wrong, "--json").stdout)["error"]
+        assert error["code"] == "bad-level", wrong

@@ -13,7 +13,7 @@ from annotator_ops.stats.analysis import Provenance, analyze
 from annotator_ops.stats.context import Context
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec
-from annotator_ops.stats.reliability import ValueKind
+from annotator_ops.stats.values import ValueKind
 
 HOSTILE = (
     "</script><script>alert(1)</script>",

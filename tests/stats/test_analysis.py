@@ -153,7 +153,7 @@ def test_labels_have_no_rank_correlation_and_sets_are_compared_whole() -> None:
     assert criterion["judges"][0]["spearman"]["reason_code"] == "no-order"
 
 
-def test_regions_and_texts_are_counted_and_not_compared() -> None:
+def test_regions_and_texts_have_no_alpha() -> None:
     region = {"start": 1, "end": 4, "labels": ["person"]}
     spans = [
         rating("anna", "1", (region, region), criterion="spans"),
@@ -271,6 +271,90 @@ def test_names_are_sorted_as_people_count() -> None:
     names = ["r10", "r2", "anna", "r1b", "2", "10", "r02", "r99999999999999999999999"]
     expected = ["2", "10", "anna", "r1b", "r02", "r2", "r10", "r99999999999999999999999"]
     assert sorted(names, key=natural_key) == expected
+
+
+def test_hours_need_their_period_where_the_scale_does_not_tell() -> None:
+    ratings = grid({"anna": [23.5, 0.5, 12, 6], "boris": [0.5, 23.5, 12.5, 6]}, criterion="hour")
+    spec = CriterionSpec("hour", ValueKind.NUMBERS, Level.CIRCULAR, "Declared.")
+    alpha = analysed(ratings, spec)["criteria"][0]["agreement"]["krippendorff_alpha"]
+    assert (alpha["value"], alpha["reason_code"]) == (None, "no-period")
+    (criterion,) = analysed(ratings, replace(spec, period=24.0))["criteria"]
+    assert criterion["agreement"]["krippendorff_alpha"]["value"] > 0.9
+    assert "period 24" in criterion["agreement"]["krippendorff_alpha"]["method"]
+    assert criterion["raters"][0]["with_others"]["alpha_with_others"]["value"] > 0.9
+    assert criterion["pairs"][0]["krippendorff_alpha"]["value"] > 0.9
+    assert criterion["judges"] == []
+
+
+def test_judges_have_no_rank_correlation_on_a_circle() -> None:
+    ratings = grid({"anna": [1, 2, 3], "boris": [1, 2, 3]}) + grid({"gpt": [1, 2, 3]}, kind="judge")
+    spec = CriterionSpec("fluency", ValueKind.NUMBERS, Level.CIRCULAR, "Declared.", period=24.0)
+    (criterion,) = analysed(ratings, spec)["criteria"]
+    assert criterion["judges"][0]["spearman"]["reason_code"] == "no-order"
+
+
+def test_a_crowd_too_wide_for_memory_has_the_coefficients_that_ask_for_no_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random_ = np.random.default_rng(2)
+    ratings = [
+        rating(f"r{rater}", f"i{item}", float(np.clip(item % 5 + 1 + random_.integers(-1, 2), 1, 5)))
+        for item in range(40)
+        for rater in random_.choice(12, 2, replace=False)
+    ]
+    (whole,) = analysed(ratings, ordinal("fluency", 1, 2, 3, 4, 5))["criteria"]
+    monkeypatch.setattr("annotator_ops.stats.criterion._MOST_CELLS", 10)
+    (wide,) = analysed(ratings, ordinal("fluency", 1, 2, 3, 4, 5))["criteria"]
+    names = {"krippendorff_alpha", "percent_agreement", "gwet_ac2", "fleiss_kappa", "brennan_prediger"}
+    assert set(wide["agreement"]) == names | {"icc1", "icc1k"}
+    for name in names:
+        assert wide["agreement"][name]["value"] == pytest.approx(whole["agreement"][name]["value"], abs=1e-12), name
+        assert wide["agreement"][name]["n_raters"] == whole["agreement"][name]["n_raters"] == 12
+    assert wide["pairs"] == [] and "with_others" not in wide["raters"][0]
+    assert [item["item"] for item in wide["items"]] == [item["item"] for item in whole["items"]]
+    assert len(wide["items"][0]["answers"]) == 2
+
+
+def test_of_very_many_labels_the_most_frequent_are_listed() -> None:
+    ratings = [rating(who, f"i{n}", f"label {n % 250}") for n in range(400) for who in ("anna", "boris")]
+    spec = CriterionSpec("fluency", ValueKind.LABELS, Level.NOMINAL, "Declared.")
+    (criterion,) = analysed(ratings, spec)["criteria"]
+    distribution = criterion["distribution"]
+    assert len(distribution["values"]) == len(distribution["counts"]) == 100
+    assert distribution["others"] == {"values": 150, "ratings": 800 - sum(distribution["counts"])}
+    assert min(distribution["counts"]) == 4  # labels 0 to 149 were given to two items each
+    assert criterion["categories"] == [] and criterion["confusions"] == []
+    assert criterion["agreement"]["krippendorff_alpha"]["value"] == 1
+
+
+def test_where_two_things_are_compared_the_sides_are_looked_at() -> None:
+    ratings = [rating(who, f"i{n}", "left" if n % 4 else "right") for n in range(40) for who in ("anna", "boris")]
+    spec = CriterionSpec("fluency", ValueKind.LABELS, Level.NOMINAL, "Declared.", sides=("left", "right"))
+    (criterion,) = analysed(ratings, spec)["criteria"]
+    assert criterion["sides"]["left"]["value"] == 0.75
+    assert criterion["sides"]["p_value"] < 0.001
+
+
+def test_regions_texts_and_rankings_have_measures_of_their_own() -> None:
+    marks = [({"type": "labels", "start": n, "end": n + 5, "labels": ["person"]},) for n in range(6)]
+    spans = [rating(who, str(n), mark, criterion="spans") for n, mark in enumerate(marks) for who in ("anna", "boris")]
+    texts = [rating(who, str(n), f"Text {n} of {who}", criterion="text") for n in range(6) for who in ("anna", "boris")]
+    orders = [rating(who, str(n), ("a", "b", "c"), criterion="order") for n in range(6) for who in ("anna", "boris")]
+    specs = [
+        CriterionSpec("spans", ValueKind.REGIONS, None, "Marked."),
+        CriterionSpec("text", ValueKind.TEXT, None, "Written."),
+        CriterionSpec("order", ValueKind.RANKINGS, None, "Ranked."),
+        CriterionSpec("remark", ValueKind.TEXT, None, "Shown.", compared=False),
+    ]
+    found = analysed([*spans, *texts, *orders], *specs)["criteria"]
+    regions, written, ranked, remark = found
+    assert regions["agreement"]["f1_iou_50"]["value"] == 1
+    assert regions["by_label"]["person"]["f1_iou_50"]["value"] == 1
+    assert regions["mark_pairs"][0]["raters"] == ["anna", "boris"]
+    assert 0 < written["agreement"]["chrf"]["value"] < 1
+    assert written["items"][0]["answers"].keys() == {"anna", "boris"}
+    assert ranked["agreement"]["kendall_w"]["value"] == 1
+    assert remark["agreement"].keys() == {"krippendorff_alpha", "percent_agreement"}
 
 
 def test_a_large_study_takes_seconds() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from annotator_ops.stats.agreement import contingency
 from annotator_ops.stats.agreement.contingency import Groups
-from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray
+from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
 
 def codes_of(raters: int, units: int, categories: int, *, missing: float) -> IntArray:

@@ -24,7 +24,8 @@ from annotator_ops.stats.intervals import (
     linearized_interval,
     percentile_interval,
 )
-from annotator_ops.stats.reliability import FloatArray, IntArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import FloatArray, IntArray
 
 
 def noisy(units: int, *, seed: int) -> ReliabilityData:

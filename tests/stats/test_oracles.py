@@ -22,7 +22,8 @@ from annotator_ops.stats.agreement.icc import FORMS, icc
 from annotator_ops.stats.agreement.light import light_kappa
 from annotator_ops.stats.agreement.pairs import all_pairs_kappa, pairwise
 from annotator_ops.stats.agreement.weights import weight_matrix
-from annotator_ops.stats.reliability import FloatArray, IntArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import FloatArray, IntArray
 
 SEEDS = range(6)
 

@@ -15,7 +15,7 @@ CONFIG = parse(
 def test_what_the_label_config_shows_is_shown_without_markup_in_its_order() -> None:
     data = {
         "id": "1",
-        "html": "<style>p {color: red}</style><p><b>Ann:</b> 1 &lt; 2</p><div><b>Vera</b><p>Да, <i>конечно</i></p></div>",
+        "html": "<style>p {color: red}</style><p><b>Ann:</b> 1 &lt; 2</p><b>Vera</b><p>Да, <i>конечно</i></p>",
         "who": "A pirate",
         "note": "not shown to annotators",
     }

@@ -23,7 +23,8 @@ from annotator_ops.stats.intervals import (
     interval_of,
     linearized_interval,
 )
-from annotator_ops.stats.reliability import FloatArray, ReliabilityData, display
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import FloatArray, display
 
 # The value of an estimate with an interval comes from the package, the published implementation, where that takes a
 # fraction of the resampling: it builds units × categories × categories numbers, up to this many of them. Elsewhere the

@@ -23,7 +23,8 @@ from annotator_ops.stats.agreement.gwet import (
 )
 from annotator_ops.stats.agreement.units import no_value
 from annotator_ops.stats.agreement.weights import IDENTITY, Weights
-from annotator_ops.stats.reliability import MISSING, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING
 
 CONFIDENCE = 0.95
 

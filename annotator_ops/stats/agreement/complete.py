@@ -8,8 +8,8 @@ import numpy as np
 
 from annotator_ops.measures import Reason
 from annotator_ops.stats.agreement.units import undefined
-from annotator_ops.stats.reliability import MISSING, FloatArray, ReliabilityData
-from annotator_ops.stats.values import is_finite_number
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, FloatArray, is_finite_number
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,8 +14,8 @@ from annotator_ops.stats.agreement.gwet import dot
 from annotator_ops.stats.agreement.joint import Meetings, ranks_of
 from annotator_ops.stats.agreement.units import no_value, undefined
 from annotator_ops.stats.ranks import mid_ranks
-from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
-from annotator_ops.stats.values import is_finite_number
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, FloatArray, IntArray, is_finite_number
 
 _LEAST_CORRELATED = 3
 # An |r| closer to 1 than this is 1 but for rounding; the variance of ranks or values below this share is 0.

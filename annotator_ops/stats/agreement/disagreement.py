@@ -12,7 +12,8 @@ from scipy import sparse
 from annotator_ops.measures import Reason
 from annotator_ops.models import Level
 from annotator_ops.stats.agreement.units import SHORT, Counts, Rows, over, total
-from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
 # A resample varies when its expected disagreement is more than the rounding of the terms it is the difference of.
 _ROUNDING = 1e-12
@@ -171,13 +172,16 @@ def ratio_distance(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def whole_period(data: ReliabilityData) -> float | Reason:
-    """The circumference where every value of the domain is a whole number: max − min + 1; or why it must be given."""
+    """The declared circumference, or max − min + 1 where all values are whole numbers; or why it must be given."""
+    if data.period is not None:
+        return data.period
     values = [float(value) for value in data.domain if isinstance(value, (int, float))]
     if len(values) == len(data.domain) and all(value.is_integer() for value in values):
         return max(values) - min(values) + 1
     sentence = (
         "The circular level needs to know after how much a value comes back to itself (360 for degrees, 24 for hours); "
-        "that follows from the values only where all are whole numbers. Give the period."
+        "that follows from the values only where all are whole numbers. Give the period: `period: 24` in the study "
+        "file, `--level hour=circular:24` for tables."
     )
     return Reason("no-period", sentence)
 

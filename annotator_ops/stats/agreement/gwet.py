@@ -18,8 +18,8 @@ from annotator_ops.stats.agreement.schemes import Scheme
 from annotator_ops.stats.agreement.units import no_value, undefined
 from annotator_ops.stats.agreement.weights import IDENTITY, Weights, scheme_of
 from annotator_ops.stats.probability import t_quantile
-from annotator_ops.stats.reliability import MISSING, BoolArray, FloatArray, IntArray, ReliabilityData
-from annotator_ops.stats.values import display
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, BoolArray, FloatArray, IntArray, display
 
 # Chance agreement that differs from 1 by rounding only leaves nothing to divide by.
 ROUNDING = 1e-12

@@ -9,7 +9,8 @@ from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.agreement.complete import complete
 from annotator_ops.stats.agreement.units import no_value
 from annotator_ops.stats.probability import f_quantile
-from annotator_ops.stats.reliability import FloatArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import FloatArray
 
 # Shrout and Fleiss' forms: 1 each item has raters of its own, 2 the raters are a sample of raters, 3 they are the only
 # ones that matter. With k, the reliability of the mean of all raters; without, that of a single one.

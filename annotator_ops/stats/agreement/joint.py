@@ -13,7 +13,8 @@ from annotator_ops.measures import Estimate
 from annotator_ops.stats.agreement.contingency import Groups
 from annotator_ops.stats.agreement.gwet import ROUNDING, dot, with_error
 from annotator_ops.stats.agreement.schemes import Quadratic, Scheme
-from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
 # Up to so many categories, or four cells for each unit, units are counted in cells; else each unit is its own cell.
 _FEW_CATEGORIES = 32

@@ -13,8 +13,8 @@ from annotator_ops.stats.agreement.gwet import linearized, weighted
 from annotator_ops.stats.agreement.joint import Meetings
 from annotator_ops.stats.agreement.units import no_value, undefined
 from annotator_ops.stats.agreement.weights import IDENTITY, Weights
-from annotator_ops.stats.reliability import MISSING, ReliabilityData
-from annotator_ops.stats.values import Category, display
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, Category, display
 
 
 def light_kappa(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress
 
 import numpy as np
@@ -15,8 +15,8 @@ from annotator_ops.stats.agreement.disagreement import whole_period
 from annotator_ops.stats.agreement.joint import Meeting, Meetings
 from annotator_ops.stats.agreement.schemes import Circular, Identity, Quadratic, Scheme
 from annotator_ops.stats.agreement.weights import IDENTITY, MOST_CATEGORIES, QUADRATIC, Weights, positions_of, scheme_of
-from annotator_ops.stats.reliability import MISSING, FloatArray, ReliabilityData
-from annotator_ops.stats.values import display
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, FloatArray, display
 
 _LEAST_RANKED = 3
 
@@ -150,7 +150,7 @@ def _pair_data(data: ReliabilityData, meeting: Meeting) -> ReliabilityData:
     both = (data.codes[first] != MISSING) & (data.codes[second] != MISSING)
     units = tuple(compress(data.units, both.tolist()))
     codes = data.codes[[first, second]][:, both]
-    return ReliabilityData((data.raters[first], data.raters[second]), units, codes, data.domain, data.level)
+    return replace(data, raters=(data.raters[first], data.raters[second]), units=units, codes=codes)
 
 
 def _spearman(meeting: Meeting) -> Estimate:

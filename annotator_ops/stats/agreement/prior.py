@@ -10,7 +10,7 @@ import numpy as np
 
 from annotator_ops.models import Level
 from annotator_ops.stats.agreement.units import Rows
-from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray
+from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
 _MOST_PATTERNS = 100
 

@@ -10,7 +10,8 @@ from scipy import sparse
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.intervals import Interval, collapse
-from annotator_ops.stats.reliability import MISSING, FloatArray, IntArray, ReliabilityData
+from annotator_ops.stats.reliability import ReliabilityData
+from annotator_ops.stats.values import MISSING, FloatArray, IntArray
 
 # Up to so many categories (and dense numbers) units are held as counts of each category, otherwise as codes.
 _FEW_CATEGORIES = 32
