@@ -14,6 +14,7 @@ from annotator_ops.stats import describe
 from annotator_ops.stats.agreement.joint import Meetings
 from annotator_ops.stats.agreement.light import fleiss_kappa_per_category
 from annotator_ops.stats.agreement.pairs import pairwise
+from annotator_ops.stats.agreement.sets import SetDistance, distance_matrix
 from annotator_ops.stats.categories import category_agreement
 from annotator_ops.stats.coefficients import coefficients
 from annotator_ops.stats.context import Context
@@ -27,7 +28,7 @@ from annotator_ops.stats.preferences import preference_shares
 from annotator_ops.stats.reliability import ReliabilityData, reliability_data
 from annotator_ops.stats.structured import Agreement, ranking_agreement, region_agreement, set_agreement, text_agreement
 from annotator_ops.stats.table import RatingTable
-from annotator_ops.stats.values import ValueKind, as_label_set
+from annotator_ops.stats.values import FloatArray, ValueKind, as_label_set
 
 # So many of the most disagreed items are listed; all are in the table that `ops consensus` writes.
 _MOST_ITEMS = 200
@@ -176,8 +177,9 @@ def _add_agreement(
     }
     if spec.kind is ValueKind.LABEL_SETS:
         _add_found(entry, set_agreement(data, resampling=resampling, taxonomy=spec.taxonomy))
-    _add_categories(entry, data)
-    ranked = item_disagreement(data)
+    distance = _distance(data, spec)
+    _add_categories(entry, data, distance)
+    ranked = item_disagreement(data, distance=distance)
     if not isinstance(ranked, Reason):
         top = ranked.ranking(most=_MOST_ITEMS)
         values = [(data.units[position], float(ranked.disagreement[position])) for position in top]
@@ -191,14 +193,22 @@ def _add_agreement(
     if spec.kind is ValueKind.LABEL_SETS:
         gold = {item: _as_set(value) for item, value in gold.items()}
     if not isinstance(everything, Reason):
-        known = people_entries(Observed(people, data, everything, gold))
+        known = people_entries(Observed(people, data, everything, gold, distance))
         for rater in entry["raters"]:
             rater |= known.get(rater["rater"], {})
     entry["groups"], entry["comparisons"] = group_entries(data, context.groups, resampling)
 
 
-def _add_categories(entry: JSONDict, data: ReliabilityData) -> None:
-    found = category_agreement(data)
+def _distance(data: ReliabilityData, spec: CriterionSpec) -> FloatArray | None:
+    """How far apart sets are by MASI, for who and what disagrees; None for the level's own distance."""
+    if spec.kind is not ValueKind.LABEL_SETS:
+        return None
+    found = distance_matrix(data.domain, SetDistance.MASI)
+    return None if isinstance(found, Reason) else found
+
+
+def _add_categories(entry: JSONDict, data: ReliabilityData, distance: FloatArray | None) -> None:
+    found = category_agreement(data, distance=distance)
     if isinstance(found, Reason):
         return
     kappas = fleiss_kappa_per_category(data) if data.level is Level.NOMINAL else {}

@@ -315,6 +315,22 @@ def test_a_crowd_too_wide_for_memory_has_the_coefficients_that_ask_for_no_names(
     assert len(wide["items"][0]["answers"]) == 2
 
 
+def test_sets_that_share_labels_are_less_disagreed_than_strangers() -> None:
+    pairs = [(("a", "b"), ("a", "b")), (("a", "b"), ("a",)), (("a", "b"), ("c",)), (("c",), ("c",)), (("d",), ("d",))]
+    ratings = [
+        rating(who, f"i{n}", value)
+        for n, pair in enumerate(pairs)
+        for who, value in zip(("anna", "boris"), pair, strict=True)
+    ]
+    spec = CriterionSpec("fluency", ValueKind.LABEL_SETS, Level.NOMINAL, "Declared.")
+    (criterion,) = analysed(ratings, spec)["criteria"]
+    assert [item["item"] for item in criterion["items"]] == ["i2", "i1"]
+    assert criterion["items"][0]["disagreement"] > criterion["items"][1]["disagreement"] > 0
+    assert criterion["confusions"][0]["categories"] == [["a", "b"], ["c"]]
+    assert criterion["agreement"]["alpha_masi"]["value"] > criterion["agreement"]["krippendorff_alpha"]["value"]
+    assert set(criterion["by_label"]) == {"a", "b", "c", "d"}
+
+
 def test_of_very_many_labels_the_most_frequent_are_listed() -> None:
     ratings = [rating(who, f"i{n}", f"label {n % 250}") for n in range(400) for who in ("anna", "boris")]
     spec = CriterionSpec("fluency", ValueKind.LABELS, Level.NOMINAL, "Declared.")
