@@ -143,6 +143,8 @@ class RatingTable:
 
     def where(self, rows: BoolArray | npt.NDArray[np.intp]) -> RatingTable:
         """The rows that a mask or an array of positions selects; the vocabularies and repeats stay as they are."""
+        if rows.dtype == np.bool_ and rows.all():
+            return self
         return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     def of(self, criterion: str) -> RatingTable:
