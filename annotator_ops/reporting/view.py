@@ -115,6 +115,7 @@ class Page:
     lead: str
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
+    differences: tuple[tuple[str, str, Figure], ...]
     has_judges: bool
     missing: tuple[tuple[str, str, str], ...]
     findings: tuple[tuple[str, str], ...]
@@ -142,6 +143,7 @@ def page(analysis: JSONDict) -> Page:
         lead=_lead(analysis),
         facts=_facts(analysis),
         sections=sections,
+        differences=_differences(analysis),
         has_judges=bool(analysis["data"]["judges"]),
         missing=_missing([found for found in criteria if found["kind"] != ValueKind.TEXT.value]),
         findings=_findings(analysis["findings"]),
@@ -153,6 +155,16 @@ def page(analysis: JSONDict) -> Page:
         sources=tuple(analysis["sources"]),
         inputs_hash=analysis["inputs_hash"],
         levels=tuple(sorted({criterion["level"] for criterion in criteria if criterion["level"]})),
+    )
+
+
+def _differences(analysis: JSONDict) -> tuple[tuple[str, str, Figure], ...]:
+    """Two criteria each, with the difference of their alphas."""
+    title = {criterion["name"]: criterion["title"] for criterion in analysis["criteria"]}
+    return tuple(
+        (title[one], title[other], estimate(each["alpha_difference"], signed=True))
+        for each in analysis["differences"]
+        for one, other in [each["criteria"]]
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from annotator_ops.measures import Rating
 from annotator_ops.models import JSONDict
 from annotator_ops.stats.context import Context
+from annotator_ops.stats.contrasts import criteria_differences
 from annotator_ops.stats.criterion import criterion_entry
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec
@@ -35,7 +36,8 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All estimates of a study with the hash of what they were computed from; `overall` is a derived criterion."""
+    """All estimates of a study with the hash of what they were computed from; `overall` is a derived criterion,
+    `differences` are of alpha between criteria."""
 
     provenance: Provenance
     inputs_hash: str
@@ -43,6 +45,7 @@ class Analysis:
     data: JSONDict
     criteria: tuple[JSONDict, ...]
     overall: JSONDict | None
+    differences: tuple[JSONDict, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[JSONDict, ...] = field(default=())
 
@@ -62,6 +65,7 @@ class Analysis:
             "data": self.data,
             "criteria": list(self.criteria),
             "overall": self.overall,
+            "differences": list(self.differences),
             "notes": list(self.notes),
             "findings": list(self.findings),
         }
@@ -96,6 +100,9 @@ def analyze(
     overall, overall_note = overall_of(table, specs, resampling, context)
     if overall_note:
         notes.append(overall_note)
+    differences, differences_note = criteria_differences(table, specs, resampling)
+    if differences_note:
+        notes.append(differences_note)
     return Analysis(
         provenance=provenance,
         inputs_hash=table.content_hash(),
@@ -103,6 +110,7 @@ def analyze(
         data=_data(table, comments={spec.name for spec in specs if spec.kind is ValueKind.TEXT}),
         criteria=tuple(entries),
         overall=overall,
+        differences=tuple(differences),
         notes=tuple(notes),
         findings=tuple(findings),
     )

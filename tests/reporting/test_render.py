@@ -180,7 +180,9 @@ def test_an_empty_study_still_has_a_page() -> None:
     agreement = {"krippendorff_alpha": estimate, "percent_agreement": estimate}
     criteria = [{**criterion, **bare, "agreement": agreement} for criterion in empty["criteria"][:1]]
     data = {**empty["data"], "annotators": [], "judges": [], "n_items": 0, "n_ratings": 0, "first": None, "last": None}
-    text = "".join(Reader(render({**empty, "criteria": criteria, "data": data, "findings": []})).texts)
+    text = "".join(
+        Reader(render({**empty, "criteria": criteria, "differences": [], "data": data, "findings": []})).texts
+    )
     assert "No annotators rated 0 items" in text
     assert "No ratings." in text
 

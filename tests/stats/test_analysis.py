@@ -273,6 +273,24 @@ def test_names_are_sorted_as_people_count() -> None:
     assert sorted(names, key=natural_key) == expected
 
 
+def test_criteria_are_compared_by_how_much_is_agreed_on_them() -> None:
+    random_ = np.random.default_rng(4)
+    ratings = []
+    for name, noise in (("fluency", 0.1), ("quality", 0.6)):
+        truth = random_.integers(1, 6, 60)
+        rows = {
+            who: np.where(random_.random(60) < noise, random_.integers(1, 6, 60), truth).astype(float).tolist()
+            for who in ("anna", "boris", "carla")
+        }
+        ratings += grid(rows, criterion=name)
+    found = analysed(ratings, ordinal("fluency"), ordinal("quality"), resampling=Resampling(resamples=200))
+    (difference,) = found["differences"]
+    alphas = [entry["agreement"]["krippendorff_alpha"]["value"] for entry in found["criteria"]]
+    assert difference["criteria"] == ["fluency", "quality"]
+    assert difference["alpha_difference"]["value"] == pytest.approx(alphas[0] - alphas[1], abs=1e-12)
+    assert difference["alpha_difference"]["low"] > 0.2
+
+
 def test_hours_need_their_period_where_the_scale_does_not_tell() -> None:
     ratings = grid({"anna": [23.5, 0.5, 12, 6], "boris": [0.5, 23.5, 12.5, 6]}, criterion="hour")
     spec = CriterionSpec("hour", ValueKind.NUMBERS, Level.CIRCULAR, "Declared.")
