@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,7 +21,9 @@ from annotator_ops.errors import OpsError
 from annotator_ops.models import Level, StepResult
 
 if TYPE_CHECKING:
-    from annotator_ops.reporting.source import Tables
+    from annotator_ops.models import Study
+    from annotator_ops.reporting.source import Progress, Tables
+    from annotator_ops.store.database import Store
 
 FilesArgument = Annotated[
     list[Path] | None, typer.Argument(help="Tidy tables (rater,item,criterion,value) instead of a study.")
@@ -83,12 +85,12 @@ def analyze(
         from annotator_ops.steps.analyze import analyze_files, analyze_study
 
         tables = _tables(files, judges, level, gold=gold, items=items, groups=group)
-        with analysis_board() as shown, _uncollected():
-            if tables is not None:
-                return analyze_files(tables, created_at=_now(), progress=shown.update)
-            opened, store = stored(study)
-            with store:
-                return analyze_study(opened, store, created_at=_now(), progress=shown.update)
+        return _either(
+            tables,
+            study,
+            lambda given, shown: analyze_files(given, created_at=_now(), progress=shown),
+            lambda opened, store, shown: analyze_study(opened, store, created_at=_now(), progress=shown),
+        )
 
     run("analyze", step, json=json)
 
@@ -110,12 +112,12 @@ def report(
         from annotator_ops.steps.report import report_files, report_study
 
         tables = _tables(files, judges, level, gold=gold, items=items, groups=group)
-        with analysis_board() as shown, _uncollected():
-            if tables is not None:
-                return report_files(tables, created_at=_now(), output=output, progress=shown.update)
-            opened, store = stored(study)
-            with store:
-                return report_study(opened, store, created_at=_now(), output=output, progress=shown.update)
+        return _either(
+            tables,
+            study,
+            lambda given, shown: report_files(given, created_at=_now(), output=output, progress=shown),
+            lambda opened, store, shown: report_study(opened, store, created_at=_now(), output=output, progress=shown),
+        )
 
     run("report", step, json=json)
 
@@ -139,14 +141,16 @@ def consensus(
 
         tables = _tables(files, None, level)
         chosen = Method(method.value) if method else None
-        with analysis_board() as shown, _uncollected():
-            if tables is not None:
-                target = output or Path(f"{tables.name}-consensus.csv")
-                return consensus_files(tables, target, method=chosen, created_at=_now(), progress=shown.update)
-            opened, store = stored(study)
-            with store:
-                target = output or opened.root / f"{opened.name}-consensus.csv"
-                return consensus_study(opened, store, target, method=chosen, created_at=_now(), progress=shown.update)
+
+        def of_files(given: Tables, shown: Progress) -> StepResult:
+            target = output or Path(f"{given.name}-consensus.csv")
+            return consensus_files(given, target, method=chosen, created_at=_now(), progress=shown)
+
+        def of_study(opened: Study, store: Store, shown: Progress) -> StepResult:
+            target = output or opened.root / f"{opened.name}-consensus.csv"
+            return consensus_study(opened, store, target, method=chosen, created_at=_now(), progress=shown)
+
+        return _either(tables, study, of_files, of_study)
 
     run("consensus", step, json=json)
 
@@ -176,12 +180,12 @@ def plan_sample(
             )
         wanted = Wanted(_sizes(items, "--items"), _sizes(annotators, "--annotators"), half_width)
         tables = _tables(files, None, level)
-        with analysis_board() as shown, _uncollected():
-            if tables is not None:
-                return plan_files(tables, wanted, created_at=_now(), progress=shown.update)
-            opened, store = stored(study)
-            with store:
-                return plan_study(opened, store, wanted, created_at=_now(), progress=shown.update)
+        return _either(
+            tables,
+            study,
+            lambda given, shown: plan_files(given, wanted, created_at=_now(), progress=shown),
+            lambda opened, store, shown: plan_study(opened, store, wanted, created_at=_now(), progress=shown),
+        )
 
     run("plan-sample", step, json=json)
 
@@ -195,6 +199,21 @@ def _sizes(text: str, option: str) -> tuple[int, ...]:
             code="bad-sizes",
         )
     return tuple(sorted({int(part) for part in parts}))
+
+
+def _either(
+    tables: Tables | None,
+    study: Path,
+    of_tables: Callable[[Tables, Progress], StepResult],
+    of_study: Callable[[Study, Store, Progress], StepResult],
+) -> StepResult:
+    """A step on the tables where some are given, else on the study with its store, with progress shown."""
+    with analysis_board() as shown, _uncollected():
+        if tables is not None:
+            return of_tables(tables, shown.update)
+        opened, store = stored(study)
+        with store:
+            return of_study(opened, store, shown.update)
 
 
 @contextmanager
