@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from annotator_ops.labeling import Control, LabelConfig
 from annotator_ops.measures import Value
 from annotator_ops.models import Criterion, JSONDict, Level, Task
-from annotator_ops.rating_cells import NUMBER
+from annotator_ops.rating_cells import NUMBER, computable
 
 _ORIGINAL = ("original_width", "original_height", "original_length", "image_rotation", "item_index")
 # Label Studio's name for the bucket of things that are in none.
@@ -117,7 +117,7 @@ def _declared(criterion: Criterion, label: str) -> Value:
 
 def _finite(number: Any) -> float:
     # bool is a number to Python, and JSON integers have no bound.
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or abs(number) > 1e300:
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not computable(number):
         raise AnswerError(f"{_quoted(number)} is no number.")
     if not math.isfinite(number):
         raise AnswerError("it is no finite number.")

@@ -18,6 +18,7 @@ REQUIRED = ("rater", "item", "criterion", "value")
 # What is read beside what is written.
 READ = (*COLUMNS, "repeat_of")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SMALLEST, _LARGEST = 1e-60, 1e60
 _NOT_FINITE = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 _SHIELDED = re.compile(r"'+[=+\-@\t\r＝＋－＠]")
@@ -42,8 +43,8 @@ def typed(text: str) -> Value | None:
         return None
     if NUMBER.fullmatch(text):
         number = float(text)
-        if not math.isfinite(number):
-            raise ValueError(f"the value {text} is too large for a number.")
+        if not computable(number):
+            raise ValueError(f"the value {text} is too large or too small to compute with.")
         return number
     if _NOT_FINITE.fullmatch(text):
         raise ValueError(f"the value {text} is not a finite number.")
@@ -78,10 +79,17 @@ def as_value(cell: Any) -> Value | None:
     try:
         number = float(cell)
     except OverflowError as error:
-        raise ValueError("the value is too large for a number.") from error
+        raise ValueError("the value is too large to compute with.") from error
     if not math.isfinite(number):
         raise ValueError(f"the value {number} is not a finite number.")
+    if not computable(number):
+        raise ValueError(f"the value {number} is too large or too small to compute with.")
     return number
+
+
+def computable(number: float) -> bool:
+    """Whether squares and products of such numbers still fit: from 1e-60 to 1e60, and 0."""
+    return number == 0 or _SMALLEST <= abs(number) <= _LARGEST
 
 
 def as_text(cell: Any) -> str:

@@ -3,9 +3,10 @@
 A study draws its items from kinds with known shares; each kind has category probabilities, by which raters choose
 independently. The alpha of the population follows exactly: disagreement within kinds over disagreement of all. Prints
 JSON; `error` is the Monte-Carlo standard error of a coverage, `no_interval` the share of studies without one (counted
-apart, not as misses), `no_alpha` the share in which alpha itself is undefined (one category only).
+apart, not as misses), `no_alpha` the share in which alpha itself is undefined (one category only). Where raters answer
+at random, `interval_above` is how often the interval claims some agreement.
 
-    python -m benchmarks.coverage [--studies 2000] [--resamples 1000] [--only NAME ...] [--units 20 50 200]
+    python -m benchmarks.coverage [--studies 2000] [--resamples 1000] [--only NAME ...] [--units 5 20 50 200]
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from benchmarks.common import machine
 
 Array = npt.NDArray[np.float64]
 UNITS = (20, 50, 200)
+UNITS_AT_RANDOM = (5, 10, 20, 50, 200)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +95,11 @@ def scattered(level: Level, shares: Sequence[float], *, raters: int, spread: flo
     return Population(level, raters, kinds, density / density.sum(axis=1, keepdims=True))
 
 
+def at_random(level: Level, shares: Sequence[float], *, raters: int) -> Population:
+    """All items are of one kind, so that alpha is 0: raters choose by these shares, whatever the item."""
+    return Population(level, raters, np.ones(1), np.array([shares]))
+
+
 EVEN, SKEWED = (0.2,) * 5, (0.02, 0.05, 0.1, 0.25, 0.58)
 POPULATIONS = {
     "nominal, 2 even, 3 raters": guessing((0.5, 0.5), raters=3, knows=0.75),
@@ -104,11 +111,24 @@ POPULATIONS = {
     "ordinal, 5 even, 3 raters": scattered(Level.ORDINAL, EVEN, raters=3, spread=0.7),
     "ordinal, 5 skewed, 3 raters": scattered(Level.ORDINAL, SKEWED, raters=3, spread=0.8),
     "ordinal, 5 skewed, 5 raters": scattered(Level.ORDINAL, SKEWED, raters=5, spread=0.8),
+    "nominal, 2 at .9/.1, 20 raters, low": guessing((0.9, 0.1), raters=20, knows=0.5),
+    "ordinal, 5 skewed, 20 raters": scattered(Level.ORDINAL, SKEWED, raters=20, spread=0.8),
     "interval, 5 even, 4 raters": scattered(Level.INTERVAL, EVEN, raters=4, spread=0.9),
     "interval, 5 skewed, 4 raters": scattered(Level.INTERVAL, SKEWED, raters=4, spread=0.8),
     "interval, 5 even, 3 raters, low": scattered(Level.INTERVAL, EVEN, raters=3, spread=2.0),
     "nominal, 2 at .95/.05, 3 raters (hard)": guessing((0.95, 0.05), raters=3, knows=0.8),
     "nominal, 2 at .8/.2, 2 raters (hard)": guessing((0.8, 0.2), raters=2, knows=0.8),
+}
+AT_RANDOM = {
+    f"{level.value}, {shares}, {raters} raters, at random": at_random(level, chosen, raters=raters)
+    for level, shares, chosen in (
+        (Level.NOMINAL, "2 even", (0.5, 0.5)),
+        (Level.NOMINAL, "2 at .9/.1", (0.9, 0.1)),
+        (Level.NOMINAL, "5 even", EVEN),
+        (Level.ORDINAL, "5 even", EVEN),
+        (Level.ORDINAL, "5 skewed", SKEWED),
+    )
+    for raters in (5, 10, 20, 30, 100)
 }
 
 Interval = Callable[[ReliabilityData, Resampling], Estimate]
@@ -194,7 +214,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--units", type=int, nargs="+", default=list(UNITS))
+    parser.add_argument("--units", type=int, nargs="+", help="default: 20 50 200; at random 5 and 10, too")
     parser.add_argument("--only", nargs="+", default=[], help="parts of names of populations")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--differences", action="store_true", help="the difference of two groups of raters, too")
@@ -204,12 +224,13 @@ def main() -> None:
     began = time.monotonic()
     chosen = {
         name: population
-        for name, population in POPULATIONS.items()
+        for name, population in (POPULATIONS | AT_RANDOM).items()
         if not options.only or any(part in name for part in options.only)
     }
+    sizes = {name: options.units or (UNITS_AT_RANDOM if name in AT_RANDOM else UNITS) for name in chosen}
     table: list[dict[str, Any]] = []
     for name, population in chosen.items():
-        for units in options.units:
+        for units in sizes[name]:
             found: dict[str, Any] = {"population": name, "units": units}
             for method in options.methods:
                 found[method] = coverage(
@@ -228,7 +249,7 @@ def main() -> None:
                 resampling=resampling,
             )
             for name, population in chosen.items()
-            for units in options.units
+            for units in sizes[name]
         ]
     report["seconds"] = round(time.monotonic() - began)
     print(json.dumps(report, indent=2))

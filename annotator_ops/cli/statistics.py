@@ -266,7 +266,7 @@ def _tables(
         periods=periods,
         gold=gold,
         items=items,
-        groups=dict(_named(text, "group", "experts=expert_*") for text in groups or ()),
+        groups=_groups(groups or ()),
     )
 
 
@@ -283,14 +283,22 @@ def _levels(given: Sequence[str]) -> tuple[dict[str, Level], dict[str, float]]:
                 hint=f"Write CRITERION=LEVEL, the level one of {', '.join(Level)}; hours are hour=circular:24.",
                 code="bad-level",
             )
+        if name in levels:
+            raise OpsError(
+                f"{text!r} gives {name} a second level.", hint="Give one level for each criterion.", code="bad-level"
+            )
         levels[name] = Level(level)
         if colon:
             periods[name] = float(period)
     return levels, periods
 
 
-def _named(text: str, what: str, example: str) -> tuple[str, str]:
-    name, sign, rest = text.partition("=")
-    if not sign or not name.strip() or not rest.strip():
-        raise OpsError(f"{text!r} names no {what}.", hint=f"Write it as {example}.", code=f"bad-{what}")
-    return name.strip(), rest.strip()
+def _groups(given: Sequence[str]) -> dict[str, str]:
+    groups: dict[str, str] = {}
+    for text in given:
+        name, sign, pattern = (part.strip() for part in text.partition("="))
+        if not sign or not name or not pattern or name in groups:
+            why = f"names the group {name} a second time" if name in groups else "names no group"
+            raise OpsError(f"{text!r} {why}.", hint="Write each as NAME=PATTERN: experts=expert_*.", code="bad-group")
+        groups[name] = pattern
+    return groups

@@ -39,6 +39,8 @@ def percent(share: float) -> str:
 def mean(value: float) -> str:
     """A mean or standard deviation on the criterion's own scale."""
     text = f"{value:.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+    if value and abs(value) < 0.01:
+        text = f"{value:.2g}"  # on a scale of thousandths, two decimals would say nothing
     return text.replace("-0.00", "0.00").replace("-", "−")
 
 

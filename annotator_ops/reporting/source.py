@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -16,11 +15,20 @@ import numpy as np
 from annotator_ops import __version__
 from annotator_ops.answers import lengths_of
 from annotator_ops.errors import OpsError
-from annotator_ops.gold import read_gold
 from annotator_ops.labeling import LabelConfig, criteria_of, parse
 from annotator_ops.measures import Rating, Reason, Value
-from annotator_ops.models import Criterion, JSONDict, Level, Study, Task
+from annotator_ops.models import Criterion, JSONDict, Level, Study
 from annotator_ops.ratings import read_judge_table, read_table
+from annotator_ops.reporting.known import (
+    check_apart,
+    check_gold,
+    check_repeats,
+    gold_notes,
+    gold_of,
+    items_of,
+    matching,
+    repeating,
+)
 from annotator_ops.reporting.words import worded
 from annotator_ops.results import Comment, Finding
 from annotator_ops.stats.analysis import Provenance, analyze
@@ -30,10 +38,8 @@ from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec, infer
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.table import RatingTable, joined
-from annotator_ops.stats.values import ValueKind, display, is_finite_number
-from annotator_ops.stats.vocabulary import repeat_faults
+from annotator_ops.stats.values import ValueKind, display
 from annotator_ops.tables import remarks
-from annotator_ops.task_files import read_tasks
 from annotator_ops.wordings import wordings
 
 _PACKAGES = ("krippendorff", "numpy", "scipy")
@@ -95,6 +101,7 @@ class Material:
     context: Context
     provenance: Provenance
     findings: tuple[JSONDict, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def analysis(self, *, resampling: Resampling | None = None, progress: Progress = silent) -> JSONDict:
         """The analysis of all criteria as plain JSON, each with its verdict in words."""
@@ -108,7 +115,9 @@ class Material:
             findings=self.findings,
             progress=lambda title: progress("analysis", title, next(done) / (len(self.specs) + 1)),
         )
-        return worded(found.as_json())
+        plain = worded(found.as_json())
+        plain["notes"] += self.notes
+        return plain
 
     def reliability(self, spec: CriterionSpec) -> ReliabilityData | Reason:
         """The people's ratings on one criterion, repeats left out; or why they are no reliability data."""
@@ -133,19 +142,20 @@ def material_of_files(tables: Tables, *, created_at: datetime, progress: Progres
         )
     texts: dict[str, str] = {}
     if tables.items is not None:
-        tasks = _tasks(tables.items)
+        tasks = items_of(tables.items)
         texts = wordings(tasks)
-        table = _repeating(table, tasks)
+        table = repeating(table, tasks)
     specs = tuple(
         replace(_inferred(name, table, level=tables.levels.get(name)), period=tables.periods.get(name))
         for name in names
     )
-    groups = {name: _matching(table, name, pattern) for name, pattern in tables.groups.items()}
+    groups = {name: matching(table, name, pattern) for name, pattern in tables.groups.items()}
+    check_apart(groups)
     sources = tuple(path.name for path in tables.files)
     provenance = Provenance(tables.name, tables.name, created_at, versions(), sources=sources)
-    gold = _gold(tables.gold)
-    _check_gold(gold, specs, tables.gold)
-    return Material(table, specs, Context(texts, {}, gold, groups), provenance)
+    gold = gold_of(tables.gold)
+    check_gold(gold, specs, tables.gold)
+    return Material(table, specs, Context(texts, {}, gold, groups), provenance, notes=gold_notes(gold, table))
 
 
 def material_of_study(
@@ -162,12 +172,12 @@ def material_of_study(
     specs = [_spec(criterion, config, table) for criterion in criteria]
     texts = remarks(collected.comments(), taken={spec.name for spec in specs})
     specs += [_remarks_spec(name) for name in dict.fromkeys(text.criterion for text in texts)]
-    table = _repeating(joined([table, RatingTable.from_ratings(texts)]), study.tasks)
+    table = repeating(joined([table, RatingTable.from_ratings(texts)]), study.tasks)
     gold = {
         name: {item: _numbered(value, numbers.get(name, {})) for item, value in answers.items()}
-        for name, answers in _gold(study.gold).items()
+        for name, answers in gold_of(study.gold).items()
     }
-    _check_gold(gold, specs, study.gold)
+    check_gold(gold, specs, study.gold)
     lengths = {
         criterion.name: lengths_of(control, config, study.tasks)
         for criterion in criteria
@@ -192,7 +202,7 @@ def material_of_study(
         for found in collected.findings()
     )
     context = Context(wordings(study.tasks, config.inputs), lengths, gold, groups)
-    return Material(table, tuple(specs), context, provenance, findings)
+    return Material(table, tuple(specs), context, provenance, findings, gold_notes(gold, table))
 
 
 def nothing_collected(study: Study) -> OpsError:
@@ -216,74 +226,8 @@ def _read(paths: Sequence[Path], judges: Sequence[Path], progress: Progress) -> 
 
     tables = [read_table(path, "human", progress=of(path)) for path in paths]
     tables += [read_judge_table(path, progress=of(path)) for path in judges]
-    _check_repeats([pair for table in tables for pair in table.repeats.items()])
+    check_repeats([pair for table in tables for pair in table.repeats.items()])
     return joined(tables)
-
-
-def _tasks(path: Path) -> tuple[Task, ...]:
-    file = read_tasks(path, where=path.name)
-    if file.problems:
-        first = file.problems[0]
-        place = f"line {first.line}: " if first.line else ""
-        more = f" ({len(file.problems) - 1:,} more problems)" if len(file.problems) > 1 else ""
-        raise OpsError(
-            f"{path.name} cannot be used as the list of items: {place}{first.message}{more}",
-            hint="Name a task file (.jsonl, .json, .csv or .tsv) in which every item has a unique id.",
-            code="items-invalid",
-        )
-    return file.tasks
-
-
-def _repeating(table: RatingTable, tasks: Iterable[Task]) -> RatingTable:
-    """The table with what its tasks and its own rows say of repeats together."""
-    pairs = [(task.id, task.repeat_of) for task in tasks if task.repeat_of is not None]
-    pairs += table.repeats.items()
-    _check_repeats(pairs)
-    return replace(table, repeats=dict(pairs))
-
-
-def _check_repeats(pairs: Sequence[tuple[str, str]]) -> None:
-    for code, sentence in repeat_faults(pairs).values():
-        raise OpsError(
-            f"The tables and tasks contradict each other: {sentence}",
-            hint="Write in `repeat_of` the id of the item that was given first, the same everywhere.",
-            code=code,
-        )
-
-
-def _gold(path: Path | None) -> dict[str, dict[str, Value]]:
-    answers: dict[str, dict[str, Value]] = {}
-    for rating in read_gold(path) if path is not None else ():
-        if rating.value is not None:
-            answers.setdefault(rating.criterion, {})[rating.item] = rating.value
-    return answers
-
-
-def _check_gold(gold: Mapping[str, Mapping[str, Value]], specs: Sequence[CriterionSpec], path: Path | None) -> None:
-    """Right answers have to be of the kind that the answers are, or none would ever be found."""
-    for spec in specs:
-        if spec.level in (None, Level.NOMINAL):
-            continue
-        for item, value in gold.get(spec.name, {}).items():
-            if not is_finite_number(value):
-                raise OpsError(
-                    f"{path.name if path else 'gold'} gives {display(value)!r} as the right answer to item {item} on "
-                    f"{spec.name}, which is no number, but the level of {spec.name} is {spec.level}.",
-                    hint="Write the number that stands for it, or declare the level nominal.",
-                    code="gold-values",
-                )
-
-
-def _matching(table: RatingTable, name: str, pattern: str) -> tuple[str, ...]:
-    people = table.people().raters_here()
-    raters = tuple(rater for rater in people if fnmatchcase(rater, pattern))
-    if not raters:
-        raise OpsError(
-            f"The group {name} is to be the raters {pattern}, but no human rater's id fits that.",
-            hint=f"Write names with * for any letters. The raters are {', '.join(people[:8])}.",
-            code="unknown-raters",
-        )
-    return raters
 
 
 def _once(table: RatingTable) -> RatingTable:

@@ -66,12 +66,13 @@ def _outcome(criterion: JSONDict) -> Outcome:
 
 def _flags(criteria: Sequence[JSONDict]) -> list[str]:
     """What deserves a look, annotator by annotator."""
-    found = [
-        f"{rater['rater']} on {criterion['title']}: {flag['sentence']}"
-        for criterion in criteria
-        for rater in criterion["raters"]
-        for flag in rater.get("flags", ())
-    ]
+    titles: dict[tuple[str, str], list[str]] = {}
+    for criterion in criteria:
+        for rater in criterion["raters"]:
+            for flag in rater.get("flags", ()):
+                titles.setdefault((rater["rater"], flag["sentence"]), []).append(criterion["title"])
+    # What is of the whole task is the same on each of its criteria: said once.
+    found = [f"{rater} on {', '.join(on)}: {sentence}" for (rater, sentence), on in titles.items()]
     if not found:
         return []
     more = [f"… and {len(found) - _SHOWN:,} more; the report has them all."] if len(found) > _SHOWN else []

@@ -72,11 +72,11 @@ def verdict(criterion: JSONDict) -> Verdict:
 
 _MEASURES = {
     "regions": (
-        ("f1_iou_50", "mark the same places with the same labels, F1 = {} where an overlap of half counts as the same"),
-        ("f1_within_5_percent", "mark the same points, F1 = {} within 5 % of the diagonal"),
+        ("f1_iou_50", "marks: F1 = {}, the same labels and an overlap of half counting as the same"),
+        ("f1_within_5_percent", "points: F1 = {}, the same labels within 5 % of the diagonal counting as the same"),
     ),
-    "rankings": (("kendall_w", "rank things alike, Kendall’s W = {}"),),
-    "text": (("chrf", "word their texts alike, chrF = {}"),),
+    "rankings": (("kendall_w", "rankings: Kendall’s W = {}, from 0 to 1"),),
+    "text": (("chrf", "texts: chrF = {}, a likeness of wording from 0 to 1"),),
 }
 
 
@@ -87,7 +87,8 @@ def _measured(criterion: JSONDict) -> Verdict:
             continue
         if found["value"] is None:
             return Verdict(f"Agreement cannot be measured: {found['reason']}", "none")
-        return Verdict(f"{_who(found)} {words.format(_with_bounds(found))}; not corrected for chance.", "measured")
+        said = f"{_who(found)}’ {words.format(_with_bounds(found))}; not corrected for chance."
+        return Verdict(said, "measured")
     return Verdict("", "none")
 
 
@@ -114,8 +115,10 @@ def compared(comparison: JSONDict) -> str:
     else:
         more, less = (first, second) if gap["value"] >= 0 else (second, first)
         size = short(abs(gap["value"]))
-        if gap["low"] is not None and gap["low"] <= 0 <= gap["high"]:
-            parts.append(f"That one group agrees more with itself than the other ({size} in α) may be chance.")
+        if gap["value"] == 0:
+            parts.append("Both groups agree equally with themselves.")
+        elif gap["low"] is None or gap["low"] <= 0 <= gap["high"]:
+            parts.append(f"That “{more}” agrees more with itself than “{less}” ({size} in α) may be chance.")
         else:
             parts.append(f"The group “{more}” agrees more with itself than “{less}” does, by {size} in α.")
     rho = comparison["spearman"]
@@ -137,7 +140,9 @@ def short(value: float) -> str:
     """Two decimals without a leading zero, as journals print coefficients; what is below 1 is never printed as 1."""
     text = f"{value:.2f}"
     if value < 1 and text == "1.00":
-        text = "0.99"
+        text = f"{value:.3f}"
+    if value < 1 and text == "1.000":
+        return "> .999"
     text = text.replace("-0.00", "0.00").replace("-", "−")
     return text.replace("0.", ".", 1) if text.lstrip("−").startswith("0.") else text
 
@@ -167,4 +172,5 @@ def _between(criterion: JSONDict) -> str:
     if len(confusions) < 2 or confusions[0]["share"] < _MOST:
         return ""
     first, second = (value_text(value) for value in confusions[0]["categories"])
-    return f"; most disagreement is between {first} and {second}"
+    weighed = "" if criterion.get("level") == "nominal" else ", far apart answers weighing more,"
+    return f"; most disagreement{weighed} is between {first} and {second}"

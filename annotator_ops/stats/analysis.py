@@ -17,7 +17,6 @@ from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.overall import overall_of
 from annotator_ops.stats.table import RatingTable
-from annotator_ops.stats.values import ValueKind
 
 SCHEMA = "annotator-ops/analysis@2"
 
@@ -107,7 +106,7 @@ def analyze(
         provenance=provenance,
         inputs_hash=table.content_hash(),
         resampling=resampling,
-        data=_data(table, comments={spec.name for spec in specs if spec.kind is ValueKind.TEXT}),
+        data=_data(table, comments={spec.name for spec in specs if not spec.compared}),
         criteria=tuple(entries),
         overall=overall,
         differences=tuple(differences),
@@ -117,7 +116,7 @@ def analyze(
 
 
 def _data(table: RatingTable, *, comments: Collection[str]) -> JSONDict:
-    """What there is in all; free text is no rating, and an empty comment is no missing one."""
+    """What there is in all; a remark is no rating, and none is no missing one."""
     counted = np.array([name not in comments for name in table.criteria] + [True])[table.criterion]
     rated, judge = table.rated, table.judge
     people, models = table.people(), table.models()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotator_ops.measures import Estimate, Reason
-from annotator_ops.stats.probability import normal_quantile, t_quantile, t_two_sided
+from annotator_ops.stats.probability import normal_quantile, t_quantile
 from annotator_ops.stats.ranks import mid_ranks
 from annotator_ops.stats.values import FloatArray
 
@@ -97,17 +97,6 @@ def linear_correlation(
         reason = Reason("too-few-items", f"{n} {noun} both numbers; a correlation needs at least {_LEAST_CORRELATED}.")
         return Estimate(value=None, reason=reason, n_items=n, n_raters=n_raters)
     return _correlation(x[both], y[both], f"{name}; Pearson's r", 0.0, confidence, n_raters)
-
-
-def p_value(estimate: Estimate) -> float | None:
-    """Two-sided p of a correlation being zero, by Student's t with n − 2 degrees; None without a value."""
-    if estimate.value is None or estimate.n_items < _LEAST_CORRELATED:
-        return None
-    degrees = estimate.n_items - 2
-    if abs(estimate.value) >= 1:
-        return 0.0
-    t = estimate.value * math.sqrt(degrees / (1 - estimate.value**2))
-    return t_two_sided(t, degrees)
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:

@@ -12,7 +12,7 @@ from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.agreement.disagreement import whole_period
 from annotator_ops.stats.dawid_skene import DawidSkene, fit_model
 from annotator_ops.stats.reliability import ReliabilityData
-from annotator_ops.stats.values import MISSING, BoolArray, Category, FloatArray, IntArray, display
+from annotator_ops.stats.values import MISSING, Category, FloatArray, IntArray, display
 
 # Posterior probabilities that differ by less are a tie.
 _SAME_PROBABILITY = 1e-9
@@ -182,10 +182,6 @@ def _direction(data: ReliabilityData, period: float) -> tuple[Consensus, ...]:
         [value] if there else [] for value, there in zip(mean.tolist(), known, strict=True)
     ]
     return _records(data, Method.MEAN, n, winners, confidence=np.where(n > 0, length, np.nan))
-
-
-def _numbers(values: FloatArray, known: BoolArray) -> list[list[Category]]:
-    return [[value] if there else [] for value, there in zip(values.tolist(), known.tolist(), strict=True)]
 
 
 def _records(

@@ -28,7 +28,7 @@ from annotator_ops.stats.preferences import preference_shares
 from annotator_ops.stats.reliability import ReliabilityData, reliability_data
 from annotator_ops.stats.structured import Agreement, ranking_agreement, region_agreement, set_agreement, text_agreement
 from annotator_ops.stats.table import RatingTable
-from annotator_ops.stats.values import FloatArray, ValueKind, as_label_set
+from annotator_ops.stats.values import MISSING, FloatArray, ValueKind, as_label_set
 
 # So many of the most disagreed items are listed; all are in the table that `ops consensus` writes.
 _MOST_ITEMS = 200
@@ -171,13 +171,14 @@ def _add_agreement(
     paired = not wide and bool(data.domain) and 1 < len(data.raters) <= _MOST_PAIRED
     meetings = Meetings.of(data) if paired else None
     found = coefficients(data, kind=spec.kind, resampling=resampling, meetings=meetings, anonymous=wide)
+    compared = n_raters if wide else int((data.codes[:, data.pairable] != MISSING).any(axis=1).sum())
     entry["agreement"] = {
-        name: replace(estimate, n_raters=n_raters if wide else estimate.n_raters).as_json()
+        name: replace(estimate, n_raters=n_raters if wide else min(estimate.n_raters, compared)).as_json()
         for name, estimate in found.items()
     }
     if spec.kind is ValueKind.LABEL_SETS:
         _add_found(entry, set_agreement(data, resampling=resampling, taxonomy=spec.taxonomy))
-    distance = _distance(data, spec)
+    distance = set_distance(data, spec)
     _add_categories(entry, data, distance)
     ranked = item_disagreement(data, distance=distance)
     if not isinstance(ranked, Reason):
@@ -193,13 +194,13 @@ def _add_agreement(
     if spec.kind is ValueKind.LABEL_SETS:
         gold = {item: _as_set(value) for item, value in gold.items()}
     if not isinstance(everything, Reason):
-        known = people_entries(Observed(people, data, everything, gold, distance))
+        known = people_entries(Observed(people, data, everything, gold, distance, spec.derived))
         for rater in entry["raters"]:
             rater |= known.get(rater["rater"], {})
     entry["groups"], entry["comparisons"] = group_entries(data, context.groups, resampling)
 
 
-def _distance(data: ReliabilityData, spec: CriterionSpec) -> FloatArray | None:
+def set_distance(data: ReliabilityData, spec: CriterionSpec) -> FloatArray | None:
     """How far apart sets are by MASI, for who and what disagrees; None for the level's own distance."""
     if spec.kind is not ValueKind.LABEL_SETS:
         return None

@@ -101,23 +101,27 @@ def fit_model(data: ReliabilityData, *, tolerance: float = 1e-9) -> DawidSkene |
         return Reason("needs-categories", sentence)
     rated = data.codes != MISSING
     active = int(rated.any(axis=1).sum())
-    if active < LEAST_RATERS or not (rated.sum(axis=0) >= 2).any():
+    if active < LEAST_RATERS:
+        who = {0: "Nobody", 1: "Only one annotator"}.get(active, f"Only {active} annotators")
         sentence = (
-            f"{active} annotators gave ratings; the model of Dawid and Skene can tell errors from classes only from "
-            f"{LEAST_RATERS} annotators with common items on."
+            f"{who} gave ratings that have a value; the model of Dawid and Skene can tell errors from classes only "
+            f"from {LEAST_RATERS} annotators on."
         )
         return Reason("too-few-raters", sentence)
+    if not (rated.sum(axis=0) >= 2).any():
+        sentence = "No item was rated by two annotators, so the model of Dawid and Skene has nothing to compare."
+        return Reason("no-overlap", sentence)
     classes = len(data.domain)
     if classes < 2:
         return Reason("one-category", "There is only one category, so there is nothing to confuse.")
     if classes > MOST_CLASSES:
         sentence = f"{classes} categories are too many for the model of Dawid and Skene; up to {MOST_CLASSES} fit."
         return Reason("too-many-categories", sentence)
-    who, what = np.nonzero(rated)
+    raters, items = np.nonzero(rated)
     return dawid_skene(
-        who,
-        what,
-        data.codes[who, what],
+        raters,
+        items,
+        data.codes[raters, items],
         n_classes=classes,
         n_raters=len(data.raters),
         n_items=len(data.units),

@@ -49,27 +49,39 @@ def group_entries(
             n_raters = len(one.raters) + len(other.raters)
             rho = spearman(_means(one), _means(other), n_raters=n_raters, resampling=resampling)
             comparison["spearman"] = rho.as_json()
-            comparison["ceiling"] = correlation_ceiling(alphas[first], alphas[second]).as_json()
+            comparison["ceiling"] = correlation_ceiling(
+                alphas[first], alphas[second], ratings=ratings_an_item(one, other)
+            ).as_json()
         comparisons.append(comparison)
     return entries, comparisons
 
 
-def correlation_ceiling(first: Estimate, second: Estimate) -> Estimate:
+def correlation_ceiling(first: Estimate, second: Estimate, *, ratings: tuple[float, float]) -> Estimate:
     """The highest correlation that two groups' means can have, given how far each group agrees with itself.
 
-    The reliability of a mean of k raters is kα / (1 + (k − 1)α) (Spearman 1910; Brown 1910), and two measures of the
-    same thing correlate no higher than the root of the product of their reliabilities (Spearman 1904).
+    `ratings` is how many ratings an item's mean is of in each group (see `ratings_an_item`). The reliability of a mean
+    of k is kα / (1 + (k − 1)α) (Spearman 1910; Brown 1910), and two measures of the same thing correlate no higher than
+    the root of the product of their reliabilities (Spearman 1904).
     """
     reliabilities = []
-    for alpha in (first, second):
+    for alpha, k in zip((first, second), ratings, strict=True):
         if alpha.value is None or alpha.value <= 0:
             reason = alpha.reason or Reason("no-agreement", "A group that does not agree with itself has no ceiling.")
             return Estimate(value=None, reason=reason)
-        k = alpha.n_raters
         reliabilities.append(k * alpha.value / (1 + (k - 1) * alpha.value))
     n_raters = first.n_raters + second.n_raters
     method = "root of the product of the means' reliabilities by Spearman and Brown's formula"
     return Estimate(value=math.sqrt(math.prod(reliabilities)), method=method, n_raters=n_raters)
+
+
+def ratings_an_item(one: ReliabilityData, other: ReliabilityData) -> tuple[float, float]:
+    """The harmonic mean of each group's ratings an item, over the items that both rated: what its means rest on."""
+    counts = np.array([(data.codes != MISSING).sum(axis=0) for data in (one, other)], dtype=np.float64)
+    both = (counts > 0).all(axis=0)
+    if not both.any():
+        return 1.0, 1.0
+    first, second = (float(both.sum() / (1 / own[both]).sum()) for own in counts)
+    return first, second
 
 
 def _members(data: ReliabilityData, raters: Sequence[str]) -> ReliabilityData | None:

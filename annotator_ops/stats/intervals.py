@@ -60,8 +60,8 @@ class Statistic:
     `of_weights` maps weights (resamples × rows) to values (resamples), NaN where it is undefined; `multiplicity` (rows)
     is how many units each row stands for. `influence` (rows) is what the value changes by for a unit more of that row,
     times the number of units, to the first order; None where it is not known. `prior` (rows) is a weight that is known
-    before any unit is seen, for an interval from few units; rows that stand for no unit can have one. `greatest` is the
-    greatest value that the statistic can have.
+    before any unit is seen, for an interval from few units; only rows that stand for no unit have one. `greatest` is
+    the greatest value that the statistic can have.
     """
 
     value: float
@@ -88,8 +88,8 @@ class Statistic:
 def interval_of(statistic: Statistic, *, resampling: Resampling) -> Interval:
     """The interval of a statistic over its units, by the method that covers, measured by `benchmarks/coverage.py`.
 
-    With a prior the Bayesian bootstrap; without one, below FEW_UNITS BCa, then the percentile bootstrap up to
-    MANY_UNITS, and above that linearized where the influences are known. `method` names it.
+    With a prior the Bayesian bootstrap, which the prior only widens; without one, below FEW_UNITS BCa, then the
+    percentile bootstrap up to MANY_UNITS, and above that linearized where the influences are known. `method` names it.
     """
     if statistic.prior is not None:
         return bayesian_interval(posterior(statistic, resampling=resampling), statistic, resampling=resampling)
@@ -203,34 +203,48 @@ def bca_interval(values: FloatArray, statistic: Statistic, *, resampling: Resamp
 
 
 def posterior(statistic: Statistic, *, resampling: Resampling) -> FloatArray:
-    """The statistic in every draw of the Bayesian bootstrap (Rubin 1981) with the statistic's prior.
+    """The statistic in every draw of the Bayesian bootstrap (Rubin 1981), with the prior and without: 2 × resamples.
 
-    Units weigh as a posterior draw says: shares from a Dirichlet distribution with multiplicity + prior. Rubin's own
-    has no prior and, as all resampling, takes for impossible what was not seen; a prior of a unit or two does not.
+    Units weigh as a posterior draw says: shares from a Dirichlet distribution with multiplicity + prior. Rubin's own,
+    which is the second row, has no prior and, as all resampling, takes for impossible what was not seen; a prior of a
+    unit or two does not. Both rows are of the same draws; without a prior they are the same.
     """
     prior = np.zeros(len(statistic.multiplicity)) if statistic.prior is None else statistic.prior
     random = np.random.default_rng(resampling.seed)
     step = max(1, _CELLS_AT_ONCE // len(prior))
+    seen = (statistic.multiplicity > 0).astype(np.float64)
     drawn = []
     for start in range(0, resampling.resamples, step):
         size = (min(step, resampling.resamples - start), len(prior))
         weights = random.standard_gamma(statistic.multiplicity + prior, size=size)
-        drawn.append(statistic.of_weights(weights * (_POPULATION / weights.sum(axis=1, keepdims=True))))
-    return np.concatenate(drawn)
+        both = (weights, weights * seen) if prior.any() else (weights,)
+        values = [statistic.of_weights(one * (_POPULATION / one.sum(axis=1, keepdims=True))) for one in both]
+        drawn.append(np.stack([values[0], values[-1]]))
+    return np.concatenate(drawn, axis=1)
 
 
 def bayesian_interval(values: FloatArray, statistic: Statistic, *, resampling: Resampling) -> Interval:
-    """The middle of posterior `values` of the statistic, stretched to hold its value where all units agree."""
-    defined = _defined(values)
+    """The middle of posterior `values` with the prior, stretched to that without, and to the value.
+
+    `values` is ways × resamples: the first way with the prior, as `posterior`, the others without or with part of it.
+
+    So the prior adds what the data cannot exclude and takes away nothing that they allow: where many raters choose at
+    random, a prior by which raters agree would else lift the whole interval above 0.
+    """
+    defined = _defined(values[0])
     if isinstance(defined, Interval):
         return defined
     prior = 0.0 if statistic.prior is None else float(statistic.prior.sum())
-    how = f"Bayesian bootstrap over items with a prior of {prior:g} items"
+    how = f"Bayesian bootstrap over items with a prior of {prior:g} items, which only widens it"
     tail = (1 - resampling.confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    method = _worded(how, values, defined, resampling)
-    low, high = min(float(low), statistic.value), max(float(high), statistic.value)
-    return Interval(low, high, resampling.confidence, method, resampling.seed)
+    ends = np.quantile(defined, [tail, 1 - tail]).tolist()
+    for way in values[1:]:
+        less = way[~np.isnan(way)]
+        if len(less) >= _LEAST_DEFINED * len(way):
+            ends += np.quantile(less, [tail, 1 - tail]).tolist()
+    method = _worded(how, values[0], defined, resampling)
+    ends.append(statistic.value)
+    return Interval(min(ends), max(ends), resampling.confidence, method, resampling.seed)
 
 
 def linearized_interval(statistic: Statistic, *, confidence: float, because: str = "") -> Interval:

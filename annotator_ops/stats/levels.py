@@ -24,9 +24,9 @@ class CriterionSpec:
 
     `scale` are the declared numbers of an ordinal scale, in ascending order, or empty; `labels` the labels that can be
     chosen, or empty; `taxonomy` where they are paths. `compared` is False for remarks, which are only shown; `sides`
-    are the values for the left and the right one where two things are compared; `period` the
-    circumference of circular values. `warning` says which values are no
-    numbers where most are: a typo, or a word for a missing value; `why` has it, too.
+    are the values for the left and the right one where two things are compared; `period` the circumference of circular
+    values; `derived` where nobody gave the values themselves. `warning` says which values are no numbers where most
+    are: a typo, or a word for a missing value; `why` has it, too.
     """
 
     name: str
@@ -41,6 +41,7 @@ class CriterionSpec:
     compared: bool = True
     sides: tuple[Value, Value] | None = None
     period: float | None = None
+    derived: bool = False
 
 
 def infer(

@@ -35,8 +35,10 @@ def overall_of(
     names = [spec.name for spec in numeric]
     title = f"Mean of the {_COUNT.get(len(names), str(len(names)))} criteria"
     how = "per rater and item the mean over the criteria; an item that lacks one of them has no mean"
-    spec = CriterionSpec(OVERALL, ValueKind.NUMBERS, numeric[0].level, f"Derived: {how}.", title)
-    entry = criterion_entry(_means(table, names), spec, resampling, context)
+    # Nobody's own criterion is overwritten, and nobody's right answers are of a mean.
+    name = OVERALL if OVERALL not in {spec.name for spec in specs} else f"{OVERALL} (mean)"
+    spec = CriterionSpec(name, ValueKind.NUMBERS, numeric[0].level, f"Derived: {how}.", title, derived=True)
+    entry = criterion_entry(_means(table, names, name), spec, resampling, replace(context, gold={}))
     entry["derived"] = {"from": names, "how": how}
     return entry, None
 
@@ -55,7 +57,7 @@ def _span(ends: tuple[float, float]) -> str:
     return f"{ends[0]:g}–{ends[1]:g}"
 
 
-def _means(table: RatingTable, names: Sequence[str]) -> RatingTable:
+def _means(table: RatingTable, names: Sequence[str], name: str) -> RatingTable:
     """One row per kind, rater and item that has a row on any of the criteria."""
     wanted = np.array([name in names for name in table.criteria] + [False])
     rows = table.where(wanted[table.criterion])
@@ -80,7 +82,7 @@ def _means(table: RatingTable, names: Sequence[str]) -> RatingTable:
     chosen = rows.where(first)
     return replace(
         chosen,
-        criteria=(OVERALL,),
+        criteria=(name,),
         criterion=np.zeros(len(keys), dtype=np.int32),
         values=tuple(distinct.tolist()),
         value=value,

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import JSONDict, Level
@@ -31,8 +32,9 @@ class Pace:
     `fast` is the share of answers under the rule of `fast_rule` among those that it can be applied to, `n_fast` their
     number. `drift` is the rank correlation of the rater's own order of answers with the difference from the others'
     mean on the item (numbers: above 0 the rater gives ever more than the others), or with the share of the others who
-    gave the same answer (labels: below 0 the rater agrees ever less). `speed_trend` is that with the seconds: below 0
-    the rater becomes faster.
+    gave the same answer (labels: below 0 the rater agrees ever less). `drift_probability` is that of a correlation at
+    least as far from 0 for answers in random order; None where `drift` has no value. `speed_trend` is the correlation
+    of the order with the seconds: below 0 the rater becomes faster.
     """
 
     rater: str
@@ -42,6 +44,7 @@ class Pace:
     n_fast: int
     fast_rule: str
     drift: Estimate
+    drift_probability: float | None
     speed_trend: Estimate
 
     def as_json(self) -> JSONDict:
@@ -53,6 +56,7 @@ class Pace:
             "n_fast": self.n_fast,
             "fast_rule": self.fast_rule,
             "drift": self.drift.as_json(),
+            "drift_probability": self.drift_probability,
             "speed_trend": self.speed_trend.as_json(),
         }
 
@@ -93,6 +97,7 @@ def paces(
         n_fast = int((own[timed] < bounds[timed]).sum())
         reason = None if n else Reason("no-times", f"It is not known how long {rater} took.")
         order = in_order(data.codes[row], when[row])
+        drift = _trend(rater, when[row], order, deviation[row], name=name, confidence=confidence)
         found.append(
             Pace(
                 rater=rater,
@@ -103,7 +108,8 @@ def paces(
                 else share(n_fast, n, name=f"share of answers that took {rule}", confidence=confidence),
                 n_fast=n_fast,
                 fast_rule=rule,
-                drift=_trend(rater, when[row], order, deviation[row], name=name, confidence=confidence),
+                drift=drift,
+                drift_probability=_probability(drift, when[row, order], deviation[row, order]),
                 speed_trend=_trend(rater, when[row], order, own, name="order with seconds", confidence=confidence),
             )
         )
@@ -151,6 +157,18 @@ def _trend(
         return Estimate(value=None, reason=reason, n_raters=1)
     # Answers that bear one time share a rank: their order among each other is not known.
     return rank_correlation(_since(moments[order]), values[order], name=name, confidence=confidence, n_raters=1)
+
+
+def _probability(drift: Estimate, moments: FloatArray, values: FloatArray) -> float | None:
+    """Two-sided, normal, from the variance of rho in random order, 1/(n − 1), that Hotelling and Pabst 1936 give.
+
+    Student's t is too liberal for the small p that several annotators need; this is on the other side. Answers of one
+    moment count as one, because correlations with few distinct moments are far from normal.
+    """
+    if drift.value is None:
+        return None
+    distinct = len(np.unique(moments[~np.isnan(values)]))
+    return float(2 * special.ndtr(-abs(drift.value) * math.sqrt(distinct - 1)))
 
 
 def _since(moments: FloatArray) -> FloatArray:

@@ -23,13 +23,17 @@ _TOLERANCE = 1e-8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observed:
-    """What is known of one criterion's people: `data` without repeats, `everything` with them, made of `table`."""
+    """What is known of one criterion's people: `data` without repeats, `everything` with them, made of `table`.
+
+    `distance` as in `krippendorff_alpha`; `derived` values nobody gave, so that nothing is said of how they were given.
+    """
 
     table: RatingTable
     data: ReliabilityData
     everything: ReliabilityData
     gold: Mapping[str, Value]
     distance: npt.ArrayLike | None = None
+    derived: bool = False
 
 
 def people_entries(observed: Observed) -> dict[str, JSONDict]:
@@ -45,7 +49,7 @@ def people_entries(observed: Observed) -> dict[str, JSONDict]:
     # Enough for a competence to four digits; `ops consensus` fits until the last items are settled.
     model = fit_model(data, tolerance=_TOLERANCE)
     able = competence(data, model)
-    raised = flags(data, agreement, styles, paces=pace, repeats=repeats, gold=gold)
+    raised = flags(data, agreement, styles, paces=pace, repeats=repeats, gold=gold, derived=observed.derived)
     return {
         rater: {
             "with_others": agreement[row].as_json(),

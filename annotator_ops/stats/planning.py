@@ -270,7 +270,7 @@ def _cautions(pilot: _Pilot, rows: Sequence[PlannedPrecision]) -> list[str]:
         found.append(
             f"The half widths for more than the {pilot.most} annotators an item of the pilot are the less certain ones."
         )
-    if any(row.bound for row in rows):
+    if any(row.bound and row.half_width is not None for row in rows):
         found.append(
             f"At most {pilot.most} annotators rated one item of the pilot; what more of them would gain cannot be "
             "judged in full with fewer than four, so that those half widths are upper bounds."

@@ -178,9 +178,10 @@ class RatingTable:
 
     @property
     def is_original(self) -> BoolArray:
-        """Which rows are on items that repeat no other; shape rows."""
-        original = np.array([item not in self.repeats for item in self.items] + [True], dtype=np.bool_)
-        return original[self.item]
+        """Which rows are on items that repeat no other item of the table; shape rows."""
+        here = set(self.items)
+        original = [self.repeats.get(item) not in here for item in self.items]
+        return np.array([*original, True], dtype=np.bool_)[self.item]
 
     def anonymous(self) -> RatingTable:
         """The rated rows with each item's first, second, … rating in place of who gave it.

@@ -11,6 +11,7 @@ from annotator_ops.errors import OpsError
 from annotator_ops.measures import Reason
 from annotator_ops.models import JSONDict, Level, Outcome, StepResult, Study
 from annotator_ops.reporting.render import write
+from annotator_ops.reporting.rounding import number_of
 from annotator_ops.reporting.source import (
     Material,
     Progress,
@@ -21,6 +22,7 @@ from annotator_ops.reporting.source import (
     silent,
 )
 from annotator_ops.stats.consensus import Method, consensus
+from annotator_ops.stats.criterion import set_distance
 from annotator_ops.stats.items import item_disagreement
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.reliability import ReliabilityData
@@ -85,7 +87,7 @@ def _written(material: Material, target: Path, method: Method | None) -> StepRes
         chosen, own = found
         rows += own
         tied = sum(bool(row["tied"]) for row in own)
-        said = f"{chosen.value} of {len(own):,} items" + (f", {tied:,} of them tied" if tied else "")
+        said = f"{chosen.value} of {number_of(len(own), 'item')}" + (f", {tied:,} of them tied" if tied else "")
         if chosen is Method.MEAN and spec.level is Level.ORDINAL:
             equal = f"{said}; a mean takes all steps of the scale to be equal, which ordinal does not say"
             outcomes.append(Outcome(title, "warning", equal, "mean-of-ordinal"))
@@ -110,7 +112,7 @@ def _written(material: Material, target: Path, method: Method | None) -> StepRes
             hint="Name another file with --output, or free the disk.",
             code="not-writable",
         ) from error
-    outcomes.append(Outcome(str(target), "ok", f"{len(rows):,} rows written"))
+    outcomes.append(Outcome(str(target), "ok", f"{number_of(len(rows), 'row')} written"))
     return StepResult("consensus", tuple(outcomes), {"path": str(target), "rows": len(rows), "criteria": summaries})
 
 
@@ -124,14 +126,14 @@ def _of_criterion(
     found = consensus(data, method=chosen)
     if isinstance(found, Reason):
         return found
-    apart = _disagreements(data)
+    apart = _disagreements(data, spec)
     return chosen, [
         {"criterion": spec.name, **one.as_row(), "disagreement": apart.get(one.unit)} for one in found if one.n_ratings
     ]
 
 
-def _disagreements(data: ReliabilityData) -> dict[str, float]:
-    found = item_disagreement(data)
+def _disagreements(data: ReliabilityData, spec: CriterionSpec) -> dict[str, float]:
+    found = item_disagreement(data, distance=set_distance(data, spec))
     if isinstance(found, Reason):
         return {}
     values: Sequence[float] = found.disagreement.tolist()

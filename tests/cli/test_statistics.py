@@ -89,9 +89,9 @@ def test_options_of_tables_need_tables(words: tuple[str, ...], tmp_path: Path) -
     assert json.loads(done.stdout)["error"]["code"] == "options-without-files"
 
 
-@pytest.mark.parametrize("group", ["experts", "=x*", "experts="])
-def test_a_group_without_name_or_pattern_is_refused(table: Path, group: str) -> None:
-    done = typed("analyze", table, "--group", group, "--json")
+@pytest.mark.parametrize("group", ["experts", "=x*", "experts=", "first=dora"])
+def test_a_group_without_name_or_pattern_or_named_twice_is_refused(table: Path, group: str) -> None:
+    done = typed("analyze", table, "--group", "first=anna", "--group", group, "--json")
     assert json.loads(done.stdout)["error"]["code"] == "bad-group"
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from annotator_ops.errors import OpsError
 from annotator_ops.measures import Rating
 from annotator_ops.models import RaterKind
-from annotator_ops.rating_cells import NUMBER, REQUIRED, Lack, faults_of, unshielded
+from annotator_ops.rating_cells import NUMBER, REQUIRED, Lack, computable, faults_of, unshielded
 from annotator_ops.ratings import RatingsError, read_judge_table, read_judges, read_ratings, read_table
 from annotator_ops.tables import TableFormat, encode_ratings, value_text
 
@@ -445,7 +445,7 @@ LABEL = st.one_of(
 )
 VALUE = st.one_of(
     st.none(),
-    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(-1e60, 1e60).filter(computable),
     LABEL,
     st.lists(LABEL, max_size=3).map(tuple),
 )

@@ -90,6 +90,77 @@ def test_groups_are_compared_and_a_pattern_that_fits_nobody_is_refused(ratings: 
     assert "anna" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("groups", "code"),
+    [({"all": "*"}, "one-group"), ({"all": "*", "anna": "anna"}, "groups-overlap")],
+)
+def test_groups_that_cannot_be_compared_are_refused(ratings: Path, groups: dict[str, str], code: str) -> None:
+    with pytest.raises(OpsError) as caught:
+        material_of_files(Tables((ratings,), groups=groups), created_at=NOW)
+    assert caught.value.code == code
+
+
+def test_the_ceiling_rests_on_the_ratings_an_item_and_not_on_the_size_of_the_crowd(tmp_path: Path) -> None:
+    rows = []
+    for item in range(60):
+        right = 1 + item % 5
+        rows += [f"e{k},{item},fluency,{min(5, right + (item + k) % 2)}" for k in range(2)]
+        rows += [
+            f"c{(item * 3 + k) % 30},{item},fluency,{max(1, min(5, right + (item * k) % 3 - 1))}" for k in range(3)
+        ]
+    path = write(tmp_path / "crowd.csv", rows)
+    tables = Tables((path,), groups={"experts": "e*", "crowd": "c*"})
+    (criterion,) = analyze_files(tables, created_at=NOW, resampling=QUICK).data["criteria"]
+    one, other = (group["krippendorff_alpha"]["value"] for group in criterion["groups"])
+    means = (2 * one / (1 + one), 3 * other / (1 + 2 * other))
+    ceiling = criterion["comparisons"][0]["ceiling"]["value"]
+    assert ceiling == pytest.approx((means[0] * means[1]) ** 0.5, abs=1e-12)
+
+
+def test_right_answers_of_no_criterion_and_of_no_item_are_said(ratings: Path, tmp_path: Path) -> None:
+    gold = write(tmp_path / "gold.csv", ["gold,1,mood,2"])
+    with pytest.raises(OpsError, match="right answers on mood") as caught:
+        analyze_files(Tables((ratings,), gold=gold), created_at=NOW)
+    assert caught.value.code == "gold-criterion"
+    write(gold, ["gold,1,fluency,2", "gold,99,fluency,2"])
+    found = analyze_files(Tables((ratings,), gold=gold), created_at=NOW, resampling=QUICK).data
+    assert found["notes"][-1] == "1 right answer is of items that are not among the ratings, such as 99."
+
+
+def test_a_repeat_of_what_nobody_rated_counts_as_an_item(ratings: Path) -> None:
+    rows = [f"{line},{'gone' if ',12,' in line else ''}" for line in ratings.read_text().splitlines()[1:]]
+    write(ratings, rows, header="rater,item,criterion,value,repeat_of")
+    (criterion,) = analyze_files(Tables((ratings,)), created_at=NOW, resampling=QUICK).data["criteria"]
+    assert criterion["n_items"] == criterion["agreement"]["krippendorff_alpha"]["n_items"] == 12
+
+
+def test_a_criterion_called_overall_keeps_its_name_and_its_right_answers(ratings: Path, tmp_path: Path) -> None:
+    lines = ratings.read_text().splitlines()
+    ratings.write_text("\n".join([*lines, *(line.replace(",fluency,", ",overall,") for line in lines[1:])]) + "\n")
+    gold = write(tmp_path / "gold.csv", ["gold,1,overall,2"])
+    found = analyze_files(Tables((ratings,), gold=gold), created_at=NOW, resampling=QUICK).data
+    assert [criterion["name"] for criterion in found["criteria"]] == ["fluency", "overall"]
+    assert found["overall"]["name"] == "overall (mean)"
+    assert found["criteria"][1]["raters"][0]["gold"] is not None
+    assert found["overall"]["raters"][0]["gold"] is None
+
+
+def test_numbers_that_cannot_be_computed_with_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "huge.csv", ["anna,1,x,1e200", "boris,1,x,1e-200", "anna,2,x,1e59", "boris,2,x,0"])
+    with pytest.raises(OpsError) as caught:
+        analyze_files(Tables((path,)), created_at=NOW)
+    assert "huge.csv:2: the value 1e200 is too large or too small to compute with." in caught.value.message
+    assert "huge.csv:3" in caught.value.message and "huge.csv:4" not in caught.value.message
+
+
+def test_an_annotator_who_rated_nothing_is_not_among_those_who_agree(ratings: Path) -> None:
+    ratings.write_text(ratings.read_text() + "dora,1,fluency,\ndora,2,fluency,\n")
+    (criterion,) = analyze_files(Tables((ratings,)), created_at=NOW, resampling=QUICK).data["criteria"]
+    assert criterion["agreement"]["krippendorff_alpha"]["n_raters"] == criterion["n_raters"] == 3
+    assert criterion["verdict"]["sentence"].startswith("Three annotators ")
+    assert [rater["rater"] for rater in criterion["raters"]] == ["anna", "boris", "carla", "dora"]
+
+
 def test_the_most_disagreed_items_have_their_texts_and_everybodys_answers(ratings: Path, tmp_path: Path) -> None:
     items = tmp_path / "items.jsonl"
     items.write_text("".join(json.dumps({"id": str(n), "text": f"Text {n}"}) + "\n" for n in range(1, 13)))

@@ -69,7 +69,12 @@ def test_the_adverb_is_what_the_interval_allows_and_the_sources_are_named() -> N
 
 def test_most_disagreement_is_named_where_it_is_most() -> None:
     confusions = [{"categories": [3.0, 4.0], "share": 0.62}, {"categories": [1.0, 2.0], "share": 0.2}]
-    assert verdict(criterion(0.5, confusions=confusions)).sentence.endswith("; most disagreement is between 3 and 4.")
+    assert verdict(criterion(0.5, confusions=confusions)).sentence.endswith(
+        "; most disagreement, far apart answers weighing more, is between 3 and 4."
+    )
+    labels = verdict(criterion(0.5, confusions=confusions, level="nominal"))
+    assert labels.sentence.endswith("; most disagreement is between 3 and 4.")
+    assert verdict(criterion(0.5, confusions=confusions)).code == "unreliable"
     spread = [{**each, "share": 0.3} for each in confusions]
     assert "most disagreement" not in verdict(criterion(0.5, confusions=spread)).sentence
     # With two categories all disagreement is between them: nothing to say.
@@ -82,7 +87,16 @@ def test_what_rounds_up_to_a_threshold_is_said_to_be_below_it(value: float, word
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.614, ".61"), (-0.05, "−.05"), (-0.001, ".00"), (0.9999, ".99"), (1, "1.00"), (-1.5, "−1.50")]
+    ("value", "text"),
+    [
+        (0.614, ".61"),
+        (-0.05, "−.05"),
+        (-0.001, ".00"),
+        (0.998, ".998"),
+        (0.99999, "> .999"),
+        (1, "1.00"),
+        (-1.5, "−1.50"),
+    ],
 )
 def test_coefficients_are_printed_as_journals_do(value: float, text: str) -> None:
     assert short(value) == text
@@ -100,3 +114,23 @@ def test_agreement_without_validity_is_said_in_words() -> None:
         "ρ = .03 [−.03, .09]. Two groups that agree with themselves as these do could correlate up to .83 if they "
         "judged the same thing; agreement within a group is no validity here."
     )
+
+
+def test_marks_texts_and_rankings_are_given_without_a_judgement() -> None:
+    found = {"value": 0.01, "low": None, "high": None, "reason": None, "n_raters": 3}
+    nothing = {**found, "value": None, "reason": "Not compared."}
+    agreement = {"krippendorff_alpha": nothing, "percent_agreement": nothing, "chrf": found}
+    said = verdict({"kind": "text", "level": None, "agreement": agreement})
+    assert said.sentence == (
+        "Three annotators’ texts: chrF = .01, a likeness of wording from 0 to 1; not corrected for chance."
+    )
+
+
+def test_two_groups_that_agree_equally_are_not_called_different() -> None:
+    gap: dict[str, Any] = {"value": 0.0, "low": None, "high": None, "reason": None}
+    said = compared({"groups": ["a", "b"], "alpha_difference": gap, "spearman": None, "ceiling": None})
+    assert said == "Both groups agree equally with themselves."
+    said = compared(
+        {"groups": ["a", "b"], "alpha_difference": {**gap, "value": 0.1}, "spearman": None, "ceiling": None}
+    )
+    assert said == "That “a” agrees more with itself than “b” (.10 in α) may be chance."

@@ -10,7 +10,6 @@ from annotator_ops.stats.closed_intervals import (
     holm,
     linear_correlation,
     mean,
-    p_value,
     rank_correlation,
     share,
 )
@@ -66,7 +65,6 @@ def test_correlations_equal_scipys() -> None:
     x, y = random.integers(0, 5, 30).astype(float), random.integers(0, 5, 30).astype(float)
     rank, linear = stats.spearmanr(x.tolist(), y.tolist()), stats.pearsonr(x, y)
     assert rank_correlation(x, y, name="x").value == pytest.approx(rank.statistic)
-    assert p_value(rank_correlation(x, y, name="x")) == pytest.approx(rank.pvalue)
     found = linear_correlation(x, y, name="x")
     assert found.value == pytest.approx(linear.statistic)
     low, high = linear.confidence_interval()
@@ -78,14 +76,12 @@ def test_correlations_that_do_not_exist_say_why() -> None:
     few = rank_correlation(x, np.array([1.0, np.nan, 2.0, 3.0]), name="x")
     assert few.reason is not None
     assert few.reason.code == "too-few-items"
-    assert p_value(few) is None
     same = rank_correlation(x, np.array([1.0, 1.0, 1.0, 1.0]), name="x")
     assert same.reason is not None
     assert same.reason.code == "constant"
     perfect = rank_correlation(np.arange(9, dtype=np.float64), np.arange(9, dtype=np.float64), name="x")
     assert perfect.value == 1
     assert perfect.low is None
-    assert p_value(perfect) == 0
 
 
 def test_rounding_makes_no_order() -> None:

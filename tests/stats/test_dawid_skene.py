@@ -180,18 +180,30 @@ def test_wrong_input_raises(raters: list[int], items: list[int], labels: list[in
         dawid_skene(raters, items, labels, n_classes=2)
 
 
-def reason(rows: list[list[float | None]], level: Level = Level.NOMINAL) -> str:
+def refusal(rows: list[list[float | None]], level: Level = Level.NOMINAL) -> Reason:
     found = fit_model(ReliabilityData.from_rows(rows, level=level))
     assert isinstance(found, Reason)
-    return found.code
+    return found
+
+
+def reason(rows: list[list[float | None]], level: Level = Level.NOMINAL) -> str:
+    return refusal(rows, level).code
 
 
 def test_data_that_do_not_fit_give_reasons() -> None:
     assert reason([[1, 2], [1, 2]]) == "too-few-raters"
     assert reason([[1, 2], [1, 2], [1, 2]], Level.INTERVAL) == "needs-categories"
-    assert reason([[1, None, None], [None, 2, None], [None, None, 1]]) == "too-few-raters"
+    assert reason([[1, None, None], [None, 2, None], [None, None, 1]]) == "no-overlap"
     assert reason([[1, 1], [1, 1], [1, 1]]) == "one-category"
     assert reason([[float(n) for n in range(21)]] * 3) == "too-many-categories"
+
+
+def test_too_few_annotators_and_no_common_items_are_told_apart() -> None:
+    apart = refusal([[1, None, None], [None, 2, None], [None, None, 1]]).sentence
+    assert apart == "No item was rated by two annotators, so the model of Dawid and Skene has nothing to compare."
+    assert refusal([[None, None]] * 3).sentence.startswith("Nobody gave ratings")
+    assert refusal([[1, 2], [None, None]]).sentence.startswith("Only one annotator gave ratings")
+    assert refusal([[1, 2], [1, 2], [None, None]]).sentence.startswith("Only 2 annotators gave ratings")
 
 
 def test_competence_of_reliability_data() -> None:

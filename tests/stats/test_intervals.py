@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator_ops.models import Level
-from annotator_ops.stats.agreement.alpha import krippendorff_alpha
+from annotator_ops.stats.agreement.alpha import WeightedAlpha, krippendorff_alpha, weighted_alpha
 from annotator_ops.stats.agreement.prior import LABELS, SCALE, with_prior
 from annotator_ops.stats.agreement.units import Rows, patterns_of, rows_of
 from annotator_ops.stats.intervals import (
@@ -23,6 +25,7 @@ from annotator_ops.stats.intervals import (
     interval_of,
     linearized_interval,
     percentile_interval,
+    posterior,
 )
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.values import FloatArray, IntArray
@@ -225,6 +228,34 @@ def test_the_prior_is_of_raters_who_repeat_each_other(level: Level, categories: 
     drawn = 0.1 if categories**raters > 100 else 1e-9
     assert share @ agree == pytest.approx((c / categories + 1) / (c + 1), abs=drawn)
     assert share @ counts / raters == pytest.approx(np.full(categories, 1 / categories), abs=drawn)
+
+
+def test_a_prior_only_widens_an_interval() -> None:
+    """At the upper end what the sample lacks, at the lower end what the data allow; the data's draws are the same."""
+    random = np.random.default_rng(4)
+    data = ReliabilityData.from_rows(random.integers(0, 5, (40, 12)).astype(float).tolist(), level=Level.ORDINAL)
+    built = weighted_alpha(data)
+    assert isinstance(built, WeightedAlpha)
+    statistic, resampling = built.collapsed(), Resampling(resamples=400)
+    values = posterior(statistic, resampling=resampling)
+    (low, high), (low_alone, high_alone) = np.quantile(values, [0.025, 0.975], axis=1).T
+    assert low > 0 > low_alone and high > high_alone
+    found = interval_of(statistic, resampling=resampling)
+    assert (found.low, found.high) == pytest.approx((low_alone, high), abs=1e-12)
+    assert "with a prior of 2 items, which only widens it" in found.method
+
+
+def test_draws_from_the_data_alone_give_rows_of_the_prior_no_weight() -> None:
+    def of_weights(weights: FloatArray) -> FloatArray:
+        share: FloatArray = weights[:, 2] / weights.sum(axis=1)
+        return share
+
+    statistic = Statistic(0.0, of_weights, np.array([6, 4, 0]), prior=np.array([0.0, 0.0, 2.0]))
+    both, alone = posterior(statistic, resampling=Resampling(resamples=4000))
+    assert not alone.any()
+    assert both.mean() == pytest.approx(2 / 12, abs=0.01)
+    plain = posterior(replace(statistic, prior=None), resampling=Resampling(resamples=5))
+    assert plain.shape == (2, 5) and (plain[0] == plain[1]).all()
 
 
 def test_a_rare_category_that_nobody_disputed_is_not_certain() -> None:

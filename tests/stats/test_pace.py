@@ -86,6 +86,32 @@ def test_a_drift_of_labels_is_one_of_agreement() -> None:
     assert "agree" in found[0].drift.method
 
 
+def test_the_probability_of_a_drift_by_hand() -> None:
+    rows: list[list[float | None]] = [[0, 2, 1, 3, 4, 5, 7, 6, 8, 9], [0.0] * 10]
+    data = ReliabilityData.from_rows(rows, level=Level.INTERVAL)
+    found = paces(data, moments=np.tile(np.arange(10.0), (2, 1)))[0]
+    rho = 1 - 6 * 4 / (10 * 99)
+    assert found.drift.value == pytest.approx(rho)
+    assert found.drift_probability == pytest.approx(2 * stats.norm.sf(rho * 3))
+    # Two days are two moments, and two moments show no trend.
+    days = paces(data, moments=np.tile(np.arange(10.0) // 5, (2, 1)))[0]
+    assert days.drift.value is not None
+    assert days.drift_probability == pytest.approx(2 * stats.norm.sf(abs(days.drift.value)))
+    assert paces(data)[0].drift_probability is None
+
+
+@pytest.mark.parametrize("n_values", [2, 5, 1000])
+def test_drift_by_chance_is_never_more_frequent_than_its_probability(n_values: int) -> None:
+    random = np.random.default_rng(8)
+    studies, n = 60, 12
+    drawn = random.integers(0, n_values, (studies * 10, n))
+    data = ReliabilityData.from_rows([*drawn.tolist(), [0] * n], level=Level.ORDINAL)
+    found = paces(data, moments=np.tile(np.arange(float(n)), (len(data.raters), 1)))[:-1]
+    p = np.array([one.drift_probability for one in found if one.drift_probability is not None])
+    for level in (0.05, 0.01):
+        assert (p <= level).mean() <= level + 2 * np.sqrt(level / len(p))
+
+
 def test_getting_faster_is_a_negative_trend() -> None:
     data, seconds = timed([[1] * 8, [1] * 8], [[80, 70, 60, 50, 40, 30, 20, 10], [5, 6, 5, 6, 5, 6, 5, 6]])
     moments = np.tile(np.arange(8.0), (2, 1))

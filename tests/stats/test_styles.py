@@ -9,10 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from annotator_ops.models import Level
 from annotator_ops.stats.reliability import ReliabilityData
-from annotator_ops.stats.styles import AnsweringStyle, answering_styles, longest_run, run_probability
+from annotator_ops.stats.styles import (
+    MOST_EXACT,
+    AnsweringStyle,
+    answering_styles,
+    count_probability,
+    longest_run,
+    run_probability,
+)
 from annotator_ops.stats.values import FloatArray
 from tests.stats.tables import Table, reliability
 
@@ -33,12 +41,68 @@ def test_the_most_frequent_answer_and_the_others() -> None:
     found = style([[1, 1, 2, 1], [1, 2, 2, None], [1, 1, 1, 2]])
     assert found.modal == (1.0,)
     assert found.modal_share == 0.75
-    # Of the others' seven answers to these items, four are 1.
-    assert found.modal_share_of_others == pytest.approx(4 / 7)
+    # Item by item 2/2, 1/2, 1/2 and 0/1 of the others' answers are 1.
+    assert found.modal_share_of_others == pytest.approx(2 / 4)
+    # Of all answers 3/3, 2/3, 1/3 and 1/2 are 1: three or four times 1, and two answers to choose from.
+    three_or_four = 2 / 3 * 1 / 3 * 1 / 2 + 2 / 3 * 1 / 3 * 1 / 2 + 2 / 3 * 2 / 3 * 1 / 2 + 1 / 3 * 1 / 3 * 1 / 2
+    assert found.modal_probability == pytest.approx(2 * three_or_four)
     tied = style([[1, 1, 2, 2], [1, 2, 3, 3]])
     assert tied.modal == (1.0, 2.0)
     assert tied.modal_share == 0.5
     assert tied.modal_share_of_others == pytest.approx(2 / 4)
+    assert tied.modal_probability is None
+
+
+def test_the_most_frequent_answer_is_one_of_the_common_items() -> None:
+    first: list[float | None] = [1.0] * 60
+    second: list[float | None] = [None] * 60
+    found = style([[*first, 2, 2, 3], [*second, 2, 2, 3]])
+    assert (found.n_ratings, found.n_common) == (63, 3)
+    assert found.modal == (2.0,)
+    assert found.modal_share == found.modal_share_of_others == pytest.approx(2 / 3)
+    assert found.modal_probability == 1
+    apart = style([[1, 1, None], [None, None, 2]])
+    assert (apart.n_common, apart.modal, apart.modal_share, apart.modal_share_of_others) == (0, (), None, None)
+
+
+def test_an_item_that_many_rated_counts_once() -> None:
+    crowd: Table = [[None, None, None, 2]] * 50
+    found = style([[1, 1, 1, 2], *crowd, [1, 1, 1, 2]])
+    assert found.modal_share == found.modal_share_of_others == 0.75
+
+
+@given(st.lists(st.lists(st.sampled_from([None, 1.0, 2.0, 3.0]), min_size=5, max_size=5), min_size=2, max_size=4))
+def test_the_probability_of_the_most_frequent_answer_bounds_that_of_interchanged_answers(rows: Table) -> None:
+    found = style(rows)
+    if found.modal_probability is None or found.modal_share is None:
+        return
+    common = [
+        [value for value in column if value is not None]
+        for column in zip(*rows, strict=True)
+        if column[0] is not None and sum(value is not None for value in column) >= 2
+    ]
+    highest = round(found.modal_share * len(common))
+    drawn = list(itertools.product(*common))
+    of_modal = sum(one.count(found.modal[0]) >= highest for one in drawn) / len(drawn)
+    different = len({value for column in common for value in column})
+    assert found.modal_probability == pytest.approx(min(1, different * of_modal))
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 0.9, 1.0]), max_size=8), st.integers(0, 9))
+def test_the_probability_of_a_count_is_that_of_all_outcomes(chances: list[float], count: int) -> None:
+    expected = math.fsum(
+        math.prod(p if happens else 1 - p for p, happens in zip(chances, outcome, strict=True))
+        for outcome in itertools.product((False, True), repeat=len(chances))
+        if sum(outcome) >= count
+    )
+    assert count_probability(np.array(chances), count) == pytest.approx(expected)
+
+
+def test_the_probability_of_a_count_among_many() -> None:
+    half = np.full(MOST_EXACT, 0.5)
+    assert count_probability(half, 530) == pytest.approx(stats.binom.sf(529, MOST_EXACT, 0.5))
+    many = np.concatenate([half, half, [1.0, 0.0]])
+    assert count_probability(many, 1041) == pytest.approx(stats.binom.sf(1039, 2000, 0.5), rel=0.01)
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=30))
@@ -99,6 +163,37 @@ def test_sliders_have_no_entropy() -> None:
     assert found.entropy.reason.code == "too-many-categories"
 
 
+def runs_at(moments: list[float], answers: list[float | None]) -> AnsweringStyle:
+    return style([answers], np.array([moments]))
+
+
+def test_runs_among_answers_of_one_moment() -> None:
+    answers: list[float | None] = [*([1.0] * 30), *([2.0] * 30)]
+    days = runs_at([1.0] * 30 + [2.0] * 30, answers)
+    assert days.longest_run == 30  # whatever the order within a day
+    mixed = runs_at([1.0, 2.0] * 30, answers)
+    assert mixed.longest_run is None
+    assert mixed.run_reason is not None
+    assert mixed.run_reason.code == "no-times"
+    assert "60 of 60 answers" in mixed.run_reason.sentence
+    assert "the same time as a different answer" in mixed.run_reason.sentence
+
+
+@pytest.mark.parametrize(
+    ("tied", "known"), [(7, True), (8, False), (9, False), (15, True), (29, False), (30, False), (31, True)]
+)
+def test_one_tie_matters_where_the_longest_run_is(tied: int, known: bool) -> None:
+    answers: list[float | None] = [float(position % 2) for position in range(60)]
+    answers[10:30] = [3.0] * 20
+    moments = np.arange(60.0)
+    moments[tied + 1] = moments[tied]
+    found = runs_at(moments.tolist(), answers)
+    assert found.longest_run == (20 if known else None)
+    if not known:
+        assert found.run_reason is not None
+        assert "The longest run of 1 has or meets" in found.run_reason.sentence
+
+
 def test_relabelling_changes_no_number() -> None:
     moments = np.arange(12, dtype=np.float64).reshape(2, 6)
     rows: Table = [[1, 1, 2, 3, 3, 3], [1, 2, 2, 3, 3, None]]
@@ -123,5 +218,8 @@ def test_a_rater_without_ratings_has_reasons() -> None:
     assert somebody.entropy.value == 0
     assert somebody.relative_entropy.reason is not None
     assert somebody.relative_entropy.reason.code == "one-category"
-    assert somebody.as_json()["modal"] == ["a"]
+    assert somebody.modal_share is None
+    assert answering_styles(ReliabilityData.from_rows([["a"], ["a"]], level=Level.NOMINAL))[0].as_json()["modal"] == [
+        "a"
+    ]
     assert not any(isinstance(value, float) and math.isnan(value) for value in somebody.as_json().values())
