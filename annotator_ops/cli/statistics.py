@@ -79,7 +79,7 @@ def analyze(
     study: StudyOption = DEFAULT_STUDY,
     json: JsonOption = False,
 ) -> None:
-    """Agreement, who and what disagrees, and correlation with judges."""
+    """Agreement, who and what disagrees, and model judges."""
 
     def step() -> StepResult:
         from annotator_ops.steps.analyze import analyze_files, analyze_study
@@ -133,7 +133,7 @@ def consensus(
     study: StudyOption = DEFAULT_STUDY,
     json: JsonOption = False,
 ) -> None:
-    """Write what the annotators together say of each item, with its confidence."""
+    """Write what annotators together say of each item."""
 
     def step() -> StepResult:
         from annotator_ops.stats.consensus import Method
@@ -167,7 +167,7 @@ def plan_sample(
     study: StudyOption = DEFAULT_STUDY,
     json: JsonOption = False,
 ) -> None:
-    """How narrow the interval of alpha would be with more items or annotators, from a pilot."""
+    """How many items and annotators are enough, from a pilot."""
 
     def step() -> StepResult:
         from annotator_ops.steps.plan_sample import Wanted, plan_files, plan_study

@@ -8,14 +8,13 @@ cannot be weights of the domain; where a coefficient is undefined, the estimate 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.agreement.gwet import (
     ROUNDING,
     Weighted,
+    as_share,
     estimate,
     linearized,
     no_chance,
@@ -40,9 +39,7 @@ def percent_agreement(
         return no_value(data, ratings)
     value, each = observed_agreement(ratings)
     name = "share of agreeing pairs, mean over items"
-    found = linearized(ratings, value, each - value, name=name, confidence=confidence)
-    # A share is not below 0, whatever the t distribution says.
-    return found if found.low is None else replace(found, low=max(0.0, found.low))
+    return as_share(linearized(ratings, value, each - value, name=name, confidence=confidence))
 
 
 def brennan_prediger(data: ReliabilityData, *, weights: Weights = IDENTITY, confidence: float = CONFIDENCE) -> Estimate:

@@ -204,6 +204,11 @@ def with_error(found: Estimate, error: float | None, *, units: int, confidence: 
     )
 
 
+def as_share(found: Estimate) -> Estimate:
+    """The interval of a share, which is not below 0, whatever the t distribution says."""
+    return found if found.low is None else replace(found, low=max(0.0, found.low))
+
+
 def dot(first: FloatArray, second: FloatArray) -> float:
     """The sum of products. For a vector a unit, the threads that BLAS starts cost more than they save, many times over
     where other work runs."""

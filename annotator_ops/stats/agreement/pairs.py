@@ -12,6 +12,7 @@ from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.agreement.alpha import krippendorff_alpha
 from annotator_ops.stats.agreement.chance import CONFIDENCE
 from annotator_ops.stats.agreement.disagreement import whole_period
+from annotator_ops.stats.agreement.gwet import as_share
 from annotator_ops.stats.agreement.joint import Meeting, Meetings
 from annotator_ops.stats.agreement.schemes import Circular, Identity, Quadratic, Scheme
 from annotator_ops.stats.agreement.weights import IDENTITY, MOST_CATEGORIES, QUADRATIC, Weights, positions_of, scheme_of
@@ -84,7 +85,7 @@ def pairwise(
             share = _nothing(meeting, reason)
         else:
             share_name = "share of agreeing pairs, mean over items"
-            share = meeting.estimate(meeting.agreement(), name=share_name, confidence=confidence)
+            share = as_share(meeting.estimate(meeting.agreement(), name=share_name, confidence=confidence))
         reason = reason or _too_little(data, meeting)
         kappa = None if reason else meeting.kappa(scheme)
         estimates = {
