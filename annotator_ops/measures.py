@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from annotator_ops.models import JSONDict, RaterKind
@@ -73,3 +74,12 @@ class Estimate:
             "n_items": self.n_items,
             "n_raters": self.n_raters,
         }
+
+
+class ConsensusMethod(StrEnum):
+    """How a consensus of raters is formed."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+    MAJORITY = "majority"
+    DAWID_SKENE = "dawid-skene"

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from annotator_ops.cli.edge import run
 from annotator_ops.cli.options import DEFAULT_STUDY, JsonOption, StudyOption
 from annotator_ops.cli.stored import stored
 from annotator_ops.errors import OpsError
+from annotator_ops.measures import ConsensusMethod
 from annotator_ops.models import Level, StepResult
 
 if TYPE_CHECKING:
@@ -51,15 +51,6 @@ GroupOption = Annotated[
 
 _LARGEST = 1_000_000
 _PERIOD = re.compile(r"[0-9]+(\.[0-9]+)?")
-
-
-class ConsensusMethod(StrEnum):
-    """The methods of `stats.consensus.Method`, which a light command line does not load."""
-
-    MEAN = "mean"
-    MEDIAN = "median"
-    MAJORITY = "majority"
-    DAWID_SKENE = "dawid-skene"
 
 
 def register(app: typer.Typer) -> None:
@@ -136,19 +127,17 @@ def consensus(
     """Write what annotators together say of each item."""
 
     def step() -> StepResult:
-        from annotator_ops.stats.consensus import Method
         from annotator_ops.steps.consensus import consensus_files, consensus_study
 
         tables = _tables(files, None, level)
-        chosen = Method(method.value) if method else None
 
         def of_files(given: Tables, shown: Progress) -> StepResult:
             target = output or Path(f"{given.name}-consensus.csv")
-            return consensus_files(given, target, method=chosen, created_at=_now(), progress=shown)
+            return consensus_files(given, target, method=method, created_at=_now(), progress=shown)
 
         def of_study(opened: Study, store: Store, shown: Progress) -> StepResult:
             target = output or opened.root / f"{opened.name}-consensus.csv"
-            return consensus_study(opened, store, target, method=chosen, created_at=_now(), progress=shown)
+            return consensus_study(opened, store, target, method=method, created_at=_now(), progress=shown)
 
         return _either(tables, study, of_files, of_study)
 
@@ -299,6 +288,7 @@ def _groups(given: Sequence[str]) -> dict[str, str]:
         name, sign, pattern = (part.strip() for part in text.partition("="))
         if not sign or not name or not pattern or name in groups:
             why = f"names the group {name} a second time" if name in groups else "names no group"
-            raise OpsError(f"{text!r} {why}.", hint="Write each as NAME=PATTERN: experts=expert_*.", code="bad-group")
+            hint = "Write each group once, under a name of its own, as NAME=PATTERN: experts=expert_*."
+            raise OpsError(f"{text!r} {why}.", hint=hint, code="bad-group")
         groups[name] = pattern
     return groups

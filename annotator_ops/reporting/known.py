@@ -44,7 +44,9 @@ def repeating(table: RatingTable, tasks: Iterable[Task]) -> RatingTable:
 
 def check_repeats(pairs: Sequence[tuple[str, str]]) -> None:
     """Raises OpsError where what is said of repeats contradicts itself."""
-    for code, sentence in repeat_faults(pairs).values():
+    faults = repeat_faults(pairs)
+    if faults:
+        code, sentence = next(iter(faults.values()))
         raise OpsError(
             f"The tables and tasks contradict each other: {sentence}",
             hint="Write in `repeat_of` the id of the item that was given first, the same everywhere.",

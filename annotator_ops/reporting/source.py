@@ -33,7 +33,7 @@ from annotator_ops.reporting.words import worded
 from annotator_ops.results import Comment, Finding
 from annotator_ops.stats.analysis import Provenance, analyze
 from annotator_ops.stats.context import Context
-from annotator_ops.stats.criterion import criterion_data
+from annotator_ops.stats.criterion import criterion_data, ratings_on
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec, infer
 from annotator_ops.stats.reliability import ReliabilityData
@@ -69,9 +69,9 @@ class Collected(Protocol):
 class Tables:
     """Bare files in place of a study, and what the command line says of them.
 
-    `levels` declares the level of measurement by criterion; any other is inferred, and a note says so; `periods`
-    the circumferences of circular ones. `gold` holds
-    right answers, `items` tasks with their texts. `groups` gives each group's name the pattern of its raters' ids.
+    `levels` declares the level of measurement by criterion; any other is inferred, and a note says so; `periods` are
+    the circumferences of circular ones. `gold` holds right answers, `items` tasks with their texts. `groups` gives each
+    group's name the pattern of its raters' ids.
     """
 
     ratings: tuple[Path, ...]
@@ -121,7 +121,7 @@ class Material:
 
     def reliability(self, spec: CriterionSpec) -> ReliabilityData | Reason:
         """The people's ratings on one criterion, repeats left out; or why they are no reliability data."""
-        table = self.table.of(spec.name).people()
+        table = ratings_on(self.table, spec).people()
         return criterion_data(table.where(table.is_original), spec)
 
 

@@ -20,8 +20,8 @@ _MOST = 0.5
 class Verdict:
     """A sentence, a short code of what it says, and the sources of its thresholds.
 
-    `code` is "reliable", "tentative", "unreliable", "no-better-than-chance", "measured" where no
-    thresholds are in use, or "none" where there is no value.
+    `code` is "reliable", "tentative", "unreliable", "no-better-than-chance", "measured" where no thresholds are in
+    use, or "none" where there is no value.
     """
 
     sentence: str

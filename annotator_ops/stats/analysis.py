@@ -12,7 +12,7 @@ from annotator_ops.measures import Rating
 from annotator_ops.models import JSONDict
 from annotator_ops.stats.context import Context
 from annotator_ops.stats.contrasts import criteria_differences
-from annotator_ops.stats.criterion import criterion_entry
+from annotator_ops.stats.criterion import criterion_entry, ratings_on
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.overall import overall_of
@@ -91,7 +91,7 @@ def analyze(
     entries = []
     for spec in specs:
         progress(spec.title or spec.name)
-        entries.append(criterion_entry(table.of(spec.name), spec, resampling, context))
+        entries.append(criterion_entry(ratings_on(table, spec), spec, resampling, context))
     notes = [f"{spec.title or spec.name}: {spec.why}" for spec in specs]
     unknown = sorted({table.criteria[code] for code in np.unique(table.criterion)} - {spec.name for spec in specs})
     if unknown:

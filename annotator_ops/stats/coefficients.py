@@ -28,7 +28,7 @@ from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.values import ValueKind
 
 # Weights are a table of categories × categories; sliders have intraclass correlations instead.
-MOST_WEIGHTED = 101
+_MOST_WEIGHTED = 101
 _ONE_WAY: tuple[Form, ...] = ("icc1", "icc1k")
 
 
@@ -38,14 +38,13 @@ def coefficients(
     kind: ValueKind,
     resampling: Resampling,
     meetings: Meetings | None,
-    anonymous: bool = False,
 ) -> dict[str, Estimate]:
     """Every coefficient that fits, by name; Krippendorff's alpha and percent agreement first, which always do.
 
     From ordinal on the chance-corrected ones have quadratic weights. For ordinal data intraclass correlations are given
     as well, because many reports ask for them: they take the steps of the scale as equal. `meetings` are those of
-    `data`, None where there are too many annotators to compare by pairs. `anonymous` data do not tell who gave
-    a rating (`RatingTable.anonymous`): only what does not ask is computed.
+    `data`, None where there are too many annotators to compare by pairs. Of anonymous data only what does not ask who
+    rated is computed.
     """
     found = {
         "krippendorff_alpha": krippendorff_alpha(data, resampling=resampling),
@@ -56,16 +55,16 @@ def coefficients(
     confidence = resampling.confidence
     nominal = data.level is Level.NOMINAL
     weights = "identity" if nominal else "quadratic"
-    if nominal or len(data.domain) <= MOST_WEIGHTED:
+    if nominal or len(data.domain) <= _MOST_WEIGHTED:
         if nominal:
             found["gwet_ac1"] = gwet_ac1(data, confidence=confidence)
         else:
             found["gwet_ac2"] = gwet_ac2(data, weights=weights, confidence=confidence)
         found["fleiss_kappa"] = fleiss_kappa(data, weights=weights, confidence=confidence)
-        if not anonymous:
+        if not data.anonymous:
             found["conger_kappa"] = conger_kappa(data, weights=weights, confidence=confidence)
         found["brennan_prediger"] = brennan_prediger(data, weights=weights, confidence=confidence)
-        if len(data.raters) == 2 and not anonymous:
+        if len(data.raters) == 2 and not data.anonymous:
             found["cohen_kappa"] = cohen_kappa(data, weights=weights, confidence=confidence)
             if nominal:
                 found["scott_pi"] = scott_pi(data, confidence=confidence)
@@ -73,8 +72,8 @@ def coefficients(
         if meetings is not None:
             found["light_kappa"] = light_kappa(data, meetings=meetings)
         return found
-    found |= {form: icc(data, form, confidence=confidence) for form in (_ONE_WAY if anonymous else FORMS)}
-    if not anonymous:
+    found |= {form: icc(data, form, confidence=confidence) for form in (_ONE_WAY if data.anonymous else FORMS)}
+    if not data.anonymous:
         found["kendall_w"] = kendall_w(data)
     if meetings is not None:
         found["mean_pairwise_spearman"] = mean_pairwise_spearman_fisher_z(data, meetings=meetings)

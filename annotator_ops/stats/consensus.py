@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
-from annotator_ops.measures import Reason
+from annotator_ops.measures import ConsensusMethod, Reason
 from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.agreement.disagreement import whole_period
 from annotator_ops.stats.dawid_skene import DawidSkene, fit_model
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.values import MISSING, Category, FloatArray, IntArray, display
 
+_OF_CATEGORIES = (ConsensusMethod.MAJORITY, ConsensusMethod.DAWID_SKENE)
 # Posterior probabilities that differ by less are a tie.
 _SAME_PROBABILITY = 1e-9
-
-
-class Method(StrEnum):
-    """How a consensus is formed."""
-
-    MEAN = "mean"
-    MEDIAN = "median"
-    MAJORITY = "majority"
-    DAWID_SKENE = "dawid-skene"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +29,7 @@ class Consensus:
     """
 
     unit: str
-    method: Method
+    method: ConsensusMethod
     n_ratings: int
     values: tuple[Category, ...]
     confidence: float | None = None
@@ -64,15 +55,15 @@ class Consensus:
         }
 
 
-def unfit(method: Method, level: Level) -> Reason | None:
+def unfit(method: ConsensusMethod, level: Level) -> Reason | None:
     """Why a method does not fit a level of measurement; None where it does."""
-    if method is Method.MEAN and level is Level.NOMINAL:
+    if method is ConsensusMethod.MEAN and level is Level.NOMINAL:
         return Reason("needs-numbers", "The level is nominal, and labels have no mean. Use the majority.")
-    if method is Method.MEDIAN and level in (Level.NOMINAL, Level.CIRCULAR):
+    if method is ConsensusMethod.MEDIAN and level in (Level.NOMINAL, Level.CIRCULAR):
         order = "labels have no order" if level is Level.NOMINAL else "a circle has no first value"
         use = "majority" if level is Level.NOMINAL else "mean"
         return Reason("needs-order", f"The level is {level.value}, and {order}, hence no median. Use the {use}.")
-    if method in (Method.MAJORITY, Method.DAWID_SKENE) and level not in (Level.NOMINAL, Level.ORDINAL):
+    if method in _OF_CATEGORIES and level not in (Level.NOMINAL, Level.ORDINAL):
         sentence = (
             f"The level is {level.value}, where two measurements are seldom equal and near misses should count. "
             "Use the mean, or declare the ordinal or nominal level if the values are a few categories."
@@ -82,7 +73,7 @@ def unfit(method: Method, level: Level) -> Reason | None:
 
 
 def consensus(
-    data: ReliabilityData, *, method: Method, period: float | None = None, model: DawidSkene | None = None
+    data: ReliabilityData, *, method: ConsensusMethod, period: float | None = None, model: DawidSkene | None = None
 ) -> tuple[Consensus, ...] | Reason:
     """The consensus on every unit, in the order of the data, or why the method does not fit.
 
@@ -96,15 +87,15 @@ def consensus(
         return reason
     if not (data.codes != MISSING).any():
         return Reason("no-ratings", "There is no rating that has a value.")
-    if method is Method.DAWID_SKENE:
+    if method is ConsensusMethod.DAWID_SKENE:
         fitted = fit_model(data) if model is None else model
         return fitted if isinstance(fitted, Reason) else _by_model(data, fitted)
-    if method is Method.MAJORITY:
+    if method is ConsensusMethod.MAJORITY:
         return _majority(data)
     if data.level is Level.CIRCULAR:
         circumference = whole_period(data) if period is None else period
         return circumference if isinstance(circumference, Reason) else _direction(data, circumference)
-    if data.level is Level.ORDINAL and method is Method.MEDIAN:
+    if data.level is Level.ORDINAL and method is ConsensusMethod.MEDIAN:
         return _middle_category(data)
     return _number(data, method)
 
@@ -121,7 +112,7 @@ def _majority(data: ReliabilityData) -> tuple[Consensus, ...]:
     for key in keys[votes == most[units]].tolist():
         winners[key // categories].append(data.domain[key % categories])
     share = np.divide(most, n, out=np.full(len(n), np.nan), where=n > 0)
-    return _records(data, Method.MAJORITY, n, winners, confidence=share)
+    return _records(data, ConsensusMethod.MAJORITY, n, winners, confidence=share)
 
 
 def _by_model(data: ReliabilityData, model: DawidSkene) -> tuple[Consensus, ...]:
@@ -131,7 +122,7 @@ def _by_model(data: ReliabilityData, model: DawidSkene) -> tuple[Consensus, ...]
     leads = (model.posterior >= probability[:, None] - _SAME_PROBABILITY) & (n > 0)[:, None]
     for unit, code in np.argwhere(leads).tolist():
         winners[unit].append(data.domain[code])
-    return _records(data, Method.DAWID_SKENE, n, winners, confidence=np.where(n > 0, probability, np.nan))
+    return _records(data, ConsensusMethod.DAWID_SKENE, n, winners, confidence=np.where(n > 0, probability, np.nan))
 
 
 def _middle_category(data: ReliabilityData) -> tuple[Consensus, ...]:
@@ -147,10 +138,10 @@ def _middle_category(data: ReliabilityData) -> tuple[Consensus, ...]:
         [data.domain[code] for code in dict.fromkeys(pair) if code != MISSING]
         for pair in zip(lower, upper, strict=True)
     ]
-    return _records(data, Method.MEDIAN, n, winners)
+    return _records(data, ConsensusMethod.MEDIAN, n, winners)
 
 
-def _number(data: ReliabilityData, method: Method) -> tuple[Consensus, ...]:
+def _number(data: ReliabilityData, method: ConsensusMethod) -> tuple[Consensus, ...]:
     values = data.values
     rated = ~np.isnan(values)
     n = rated.sum(axis=0)
@@ -158,7 +149,7 @@ def _number(data: ReliabilityData, method: Method) -> tuple[Consensus, ...]:
     squares = np.where(rated, (values - mean) ** 2, 0.0).sum(axis=0)
     sd = np.sqrt(np.divide(squares, n - 1, out=np.full(len(n), np.nan), where=n > 1))
     centre = mean
-    if method is Method.MEDIAN:
+    if method is ConsensusMethod.MEDIAN:
         ordered = np.sort(values, axis=0)  # NaN comes last
         columns = np.arange(len(n))
         centre = (
@@ -166,7 +157,7 @@ def _number(data: ReliabilityData, method: Method) -> tuple[Consensus, ...]:
         ) / 2
     winners: list[list[Category]] = [[value] if count else [] for value, count in zip(centre.tolist(), n, strict=True)]
     error = np.divide(sd, np.sqrt(n), out=np.full(len(n), np.nan), where=n > 1)
-    return _records(data, method, n, winners, sd=sd, error=error if method is Method.MEAN else None)
+    return _records(data, method, n, winners, sd=sd, error=error if method is ConsensusMethod.MEAN else None)
 
 
 def _direction(data: ReliabilityData, period: float) -> tuple[Consensus, ...]:
@@ -181,12 +172,12 @@ def _direction(data: ReliabilityData, period: float) -> tuple[Consensus, ...]:
     winners: list[list[Category]] = [
         [value] if there else [] for value, there in zip(mean.tolist(), known, strict=True)
     ]
-    return _records(data, Method.MEAN, n, winners, confidence=np.where(n > 0, length, np.nan))
+    return _records(data, ConsensusMethod.MEAN, n, winners, confidence=np.where(n > 0, length, np.nan))
 
 
 def _records(
     data: ReliabilityData,
-    method: Method,
+    method: ConsensusMethod,
     n: IntArray,
     winners: list[list[Category]],
     *,

@@ -25,7 +25,7 @@ from annotator_ops.stats.judging import judge_entries
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.people import Observed, people_entries
 from annotator_ops.stats.preferences import preference_shares
-from annotator_ops.stats.reliability import ReliabilityData, reliability_data
+from annotator_ops.stats.reliability import ReliabilityData, reliability_data, twice_in
 from annotator_ops.stats.structured import Agreement, ranking_agreement, region_agreement, set_agreement, text_agreement
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import MISSING, FloatArray, ValueKind, as_label_set
@@ -43,13 +43,10 @@ _STRUCTURED = (ValueKind.REGIONS, ValueKind.TEXT, ValueKind.RANKINGS)
 
 
 def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampling, context: Context) -> JSONDict:
-    """The entry of one criterion in an analysis, from all ratings on it.
+    """The entry of one criterion in an analysis, from all ratings on it as `ratings_on` gives them.
 
     Items that repeat another count for the consistency of annotators only.
     """
-    if spec.kind is ValueKind.LABEL_SETS:
-        # Once for all below, so that what is shown are sets, too.
-        table = table.with_values(lambda _, value: _as_set(value))
     first = table.where(table.is_original)
     humans, judges = first.people(), first.models()
     summaries = describe.rater_summaries(humans)
@@ -102,18 +99,28 @@ def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampl
     return entry
 
 
-def criterion_data(people: RatingTable, spec: CriterionSpec) -> ReliabilityData | Reason:
-    """The reliability data of people's ratings on one criterion, its domain what was declared; or why there are none.
+def ratings_on(table: RatingTable, spec: CriterionSpec) -> RatingTable:
+    """The ratings on one criterion, sets of labels in one form."""
+    own = table.of(spec.name)
+    return own.with_values(lambda _, value: _as_set(value)) if spec.kind is ValueKind.LABEL_SETS else own
 
-    Where somebody's answer is outside the declared categories, what was used is the domain.
+
+def criterion_data(people: RatingTable, spec: CriterionSpec) -> ReliabilityData | Reason:
+    """The reliability data of people's ratings (see `ratings_on`), their domain as declared; or why there are none.
+
+    Where somebody's answer is outside the declared categories, what was used is the domain. Where raters × items would
+    not fit into memory, the data are anonymous.
     """
     if spec.level is None:
         return Reason("not-comparable", f"The values are {spec.kind.value}, which have no level of measurement.")
-    if spec.kind is ValueKind.LABEL_SETS:
-        people = people.with_values(lambda _, value: _as_set(value))
     declared: Sequence[Any] = spec.scale or spec.labels
     domain = declared if set(people.values_here()) <= set(declared) else ()
-    return reliability_data(people, level=spec.level, domain=domain, period=spec.period)
+    if people.n_raters * people.n_items <= _MOST_CELLS:
+        return reliability_data(people, level=spec.level, domain=domain, period=spec.period)
+    built = twice_in(people) or reliability_data(
+        people.anonymous(), level=spec.level, domain=domain, period=spec.period
+    )
+    return built if isinstance(built, Reason) else replace(built, anonymous=True)
 
 
 def _as_set(value: Value) -> Value:
@@ -162,18 +169,17 @@ def _add_agreement(
     """Agreement on values: coefficients, pairs, who, what, groups."""
     first = people.where(people.is_original)
     n_raters, n_items = first.n_raters, first.n_items
-    wide = n_raters * n_items > _MOST_CELLS
-    data = criterion_data(first.anonymous() if wide else first, spec)
+    data = criterion_data(first, spec)
     if isinstance(data, Reason):
         nothing = Estimate(value=None, reason=data, n_items=n_items, n_raters=n_raters).as_json()
         entry["agreement"] = {"krippendorff_alpha": nothing, "percent_agreement": nothing}
         return
-    paired = not wide and bool(data.domain) and 1 < len(data.raters) <= _MOST_PAIRED
+    paired = not data.anonymous and bool(data.domain) and 1 < len(data.raters) <= _MOST_PAIRED
     meetings = Meetings.of(data) if paired else None
-    found = coefficients(data, kind=spec.kind, resampling=resampling, meetings=meetings, anonymous=wide)
-    compared = n_raters if wide else int((data.codes[:, data.pairable] != MISSING).any(axis=1).sum())
+    found = coefficients(data, kind=spec.kind, resampling=resampling, meetings=meetings)
+    compared = int((data.codes[:, data.pairable] != MISSING).any(axis=1).sum())
     entry["agreement"] = {
-        name: replace(estimate, n_raters=n_raters if wide else min(estimate.n_raters, compared)).as_json()
+        name: replace(estimate, n_raters=n_raters if data.anonymous else min(estimate.n_raters, compared)).as_json()
         for name, estimate in found.items()
     }
     if spec.kind is ValueKind.LABEL_SETS:
@@ -185,7 +191,7 @@ def _add_agreement(
         top = ranked.ranking(most=_MOST_ITEMS)
         values = [(data.units[position], float(ranked.disagreement[position])) for position in top]
         _add_items(entry, values, first, context)
-    if wide:
+    if data.anonymous:
         return
     if meetings is not None:
         entry["pairs"] = [pair.as_json() for pair in pairwise(data, meetings=meetings)]

@@ -99,6 +99,12 @@ def fit_model(data: ReliabilityData, *, tolerance: float = 1e-9) -> DawidSkene |
     if data.level not in (Level.NOMINAL, Level.ORDINAL):
         sentence = f"The level is {data.level.value}; the model of Dawid and Skene is one of categories."
         return Reason("needs-categories", sentence)
+    if data.anonymous:
+        sentence = (
+            "Annotators × items are too many to hold annotators apart in memory, and the model of Dawid and Skene asks "
+            "who rated; use the majority, or fewer items at a time."
+        )
+        return Reason("too-many-raters", sentence)
     rated = data.codes != MISSING
     active = int(rated.any(axis=1).sum())
     if active < LEAST_RATERS:

@@ -123,14 +123,14 @@ def _by_rater(counts: IntArray, names: Sequence[str]) -> tuple[tuple[int, ...], 
 def rater_summaries(table: RatingTable) -> tuple[RaterSummary, ...]:
     """Every rater's count, mean, standard deviation, median time and missing values, over the items anybody rated."""
     n_items = len(used(table.items, table.item))
-    numbers = np.array([value if is_finite_number(value) else np.nan for value in table.values] or [np.nan], np.float64)
+    numbers = table.numbers
     order = np.argsort(table.rater, kind="stable")
     raters, starts = np.unique(table.rater[order], return_index=True)
     slices = np.split(order, starts[1:]) if len(raters) else []
     summaries = []
     for code, rows in zip(raters, slices, strict=True):
         given = rows[table.value[rows] != MISSING]
-        own = numbers[table.value[given]]
+        own = numbers[given]
         numeric = bool(len(own)) and not np.isnan(own).any()
         seconds = table.seconds[given]
         seconds = seconds[~np.isnan(seconds)]

@@ -9,15 +9,14 @@ from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.correlation import spearman
 from annotator_ops.stats.describe import rater_summaries
 from annotator_ops.stats.intervals import Resampling
-from annotator_ops.stats.reliability import rated_twice
+from annotator_ops.stats.reliability import twice_in
 from annotator_ops.stats.table import RatingTable
-from annotator_ops.stats.values import FloatArray, display, is_finite_number
+from annotator_ops.stats.values import FloatArray, display
 
 
 def mean_scores(table: RatingTable) -> FloatArray:
     """The mean over raters for each of `table.items`; NaN for items without a number."""
-    numbers = np.array([value if is_finite_number(value) else np.nan for value in table.values] + [np.nan], np.float64)
-    scores = numbers[table.value]
+    scores = table.numbers
     given = ~np.isnan(scores)
     counts = np.bincount(table.item[given], minlength=len(table.items))
     sums = np.bincount(table.item[given], weights=scores[given], minlength=len(table.items))
@@ -70,16 +69,13 @@ def _not_comparable(humans: RatingTable, judges: RatingTable, level: Level | Non
     if level in (None, Level.NOMINAL, Level.CIRCULAR):
         return Reason("no-order", "The values have no order, so there is no rank correlation.")
     for table in (humans, judges):
-        odd = np.array([not is_finite_number(value) for value in table.values] + [False])[table.value]
+        odd = table.rated & np.isnan(table.numbers)
         if odd.any():
             row = int(np.argmax(odd))
             answer = display(table.values[table.value[row]])
             where = f"{table.raters[table.rater[row]]} answered {answer!r} on item {table.items[table.item[row]]}"
             return Reason("not-numeric", f"{where}, which is not a number.")
-        rows = np.flatnonzero(table.rated)
-        keys = table.rater[rows].astype(np.int64) * len(table.items) + table.item[rows]
-        first = np.unique(keys, return_index=True)[1]
-        if len(first) < len(rows):
-            again = rows[np.setdiff1d(np.arange(len(rows)), first)][0]
-            return rated_twice(table.raters[table.rater[again]], table.items[table.item[again]])
+        twice = twice_in(table)
+        if twice:
+            return twice
     return None

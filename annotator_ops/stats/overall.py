@@ -65,8 +65,7 @@ def _means(table: RatingTable, names: Sequence[str], name: str) -> RatingTable:
     keys, first, group = np.unique(
         replace(rows, criterion=np.zeros_like(rows.criterion)).cells(), return_index=True, return_inverse=True
     )
-    numbers = np.array([value if is_finite_number(value) else np.nan for value in rows.values] + [np.nan], np.float64)
-    scores = numbers[rows.value]
+    scores = rows.numbers
     given = ~np.isnan(scores)
     n_rows, n_given = np.bincount(group, minlength=len(keys)), np.bincount(group[given], minlength=len(keys))
     sums = np.bincount(group[given], weights=scores[given], minlength=len(keys))

@@ -31,7 +31,8 @@ class ReliabilityData:
 
     `codes` has shape raters × units and holds indices into `domain`, MISSING (−1) where there is no value. `domain`
     lists the categories in ascending order, those that nobody used included when it was given. `period` is the
-    circumference of circular values, None where it is not declared.
+    circumference of circular values, None where it is not declared. `anonymous` data do not tell who gave a rating:
+    their rows are an item's first, second, … rating (see `RatingTable.anonymous`).
     """
 
     raters: tuple[str, ...]
@@ -40,6 +41,7 @@ class ReliabilityData:
     domain: tuple[Category, ...]
     level: Level
     period: float | None = None
+    anonymous: bool = False
 
     @classmethod
     def from_rows(
@@ -138,7 +140,9 @@ def reliability_data(
     codes = np.full((len(raters), len(units)), MISSING, dtype=np.intp)
     codes[rater[rated], unit[rated]] = code_of[table.value[rated]]
     if int((codes != MISSING).sum()) < int(rated.sum()):
-        return _rated_twice_in(table)
+        twice = twice_in(table)
+        if twice:
+            return twice
     return ReliabilityData(
         raters=tuple(table.raters[code] for code in raters),
         units=tuple(table.items[code] for code in units),
@@ -159,17 +163,20 @@ def _not_numeric(table: RatingTable, row: int, level: Level) -> Reason:
     return Reason("not-numeric", sentence)
 
 
-def _rated_twice_in(table: RatingTable) -> Reason:
-    rows = np.flatnonzero(table.rated)
-    keys = table.rater[rows].astype(np.int64) * len(table.items) + table.item[rows]
-    first = np.unique(keys, return_index=True)[1]
-    again = rows[np.setdiff1d(np.arange(len(rows)), first)][0]
-    return rated_twice(table.raters[table.rater[again]], table.items[table.item[again]])
-
-
 def rated_twice(rater: str, item: str) -> Reason:
     """Why nothing is computed where a rater has two values on one item: choosing one would be a silent repair."""
     return Reason("rated-twice", f"{rater} rated item {item} more than once; keep one rating per rater and item.")
+
+
+def twice_in(table: RatingTable) -> Reason | None:
+    """`rated_twice` of the first second value in one criterion's ratings; None where there is none."""
+    rows = np.flatnonzero(table.rated)
+    keys = table.rater[rows].astype(np.int64) * len(table.items) + table.item[rows]
+    first = np.unique(keys, return_index=True)[1]
+    if len(first) == len(rows):
+        return None
+    again = rows[np.setdiff1d(np.arange(len(rows)), first)][0]
+    return rated_twice(table.raters[table.rater[again]], table.items[table.item[again]])
 
 
 def _is_nan(value: object) -> bool:

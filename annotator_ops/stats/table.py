@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotator_ops.measures import Rating, Value
-from annotator_ops.stats.values import MISSING, BoolArray, FloatArray
+from annotator_ops.stats.values import MISSING, BoolArray, FloatArray, is_finite_number
 from annotator_ops.stats.vocabulary import (
     CodeArray,
     combined,
@@ -166,6 +166,12 @@ class RatingTable:
         """Which rows have a value; shape rows."""
         rated: BoolArray = self.value != MISSING
         return rated
+
+    @property
+    def numbers(self) -> FloatArray:
+        """The values as numbers; NaN where there is none, or no finite number. Shape rows."""
+        numbers = [value if is_finite_number(value) else np.nan for value in self.values]
+        return np.array([*numbers, np.nan], dtype=np.float64)[self.value]
 
     def cells(self) -> npt.NDArray[np.int64]:
         """One number a row, the same where kind, rater, item and criterion are the same; shape rows."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import Instance, LabelStudioChoice, Observation, RuntimeKind, State, Study
+from annotator_ops.models import Instance, LabelStudioChoice, Observation, Outcome, RuntimeKind, State, Study
 from annotator_ops.secret import Secret
 
 if TYPE_CHECKING:  # a step that needs no engine and no network, such as analyze, loads none of these
     from annotator_ops.labelstudio import LabelStudio
     from annotator_ops.plan import Wanted
     from annotator_ops.proxies import Proxy, ProxyPlan
+    from annotator_ops.reporting.source import Material, Progress
     from annotator_ops.runtimes import Runtime
     from annotator_ops.store.database import Store
     from annotator_ops.store.vault import Vault
@@ -88,6 +90,23 @@ class Workbench:
         for runtime in self.runtimes.values():
             seen |= runtime.observe()
         return seen
+
+
+def collected_material(
+    study: Study, store: Store, *, created_at: datetime, progress: Progress
+) -> tuple[Material, tuple[Outcome, ...]]:
+    """What has been collected for a study, as material of its statistics, and whose export could not be read.
+
+    Stored exports are read against the study as it is now (`store.current`); who cannot be read is a failed outcome.
+    Raises OpsError ("nothing-collected") where no export was ever stored.
+    """
+    from annotator_ops.reporting.source import material_of_study, nothing_collected
+    from annotator_ops.store.current import current
+
+    if not store.annotators():
+        raise nothing_collected(study)
+    stored = current(study, store)
+    return material_of_study(study, stored, created_at=created_at, progress=progress), stored.failed
 
 
 def running_notes(seen: Mapping[str, Observation]) -> list[str]:

@@ -10,13 +10,11 @@ from annotator_ops.reporting.source import (
     Progress,
     Tables,
     material_of_files,
-    material_of_study,
-    nothing_collected,
     silent,
 )
 from annotator_ops.reporting.summary import summarise
 from annotator_ops.stats.intervals import Resampling
-from annotator_ops.store.current import current
+from annotator_ops.steps import collected_material
 from annotator_ops.store.database import Store
 
 
@@ -44,9 +42,6 @@ def analyze_study(
     Stored exports are read against the study as it is now (`store.current`); an annotator whose export cannot be read
     is a failed outcome. Raises OpsError ("nothing-collected") where no export was ever stored.
     """
-    if not store.annotators():
-        raise nothing_collected(study)
-    stored = current(study, store)
-    material = material_of_study(study, stored, created_at=created_at, progress=progress)
+    material, failed = collected_material(study, store, created_at=created_at, progress=progress)
     result = summarise("analyze", material.analysis(resampling=resampling, progress=progress))
-    return replace(result, outcomes=(*result.outcomes, *stored.failed))
+    return replace(result, outcomes=(*result.outcomes, *failed))

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from annotator_ops.errors import OpsError
-from annotator_ops.measures import Reason
+from annotator_ops.measures import ConsensusMethod, Reason
 from annotator_ops.models import JSONDict, Level, Outcome, StepResult, Study
 from annotator_ops.reporting.render import write
 from annotator_ops.reporting.rounding import number_of
@@ -17,16 +17,14 @@ from annotator_ops.reporting.source import (
     Progress,
     Tables,
     material_of_files,
-    material_of_study,
-    nothing_collected,
     silent,
 )
-from annotator_ops.stats.consensus import Method, consensus
+from annotator_ops.stats.consensus import consensus
 from annotator_ops.stats.criterion import set_distance
 from annotator_ops.stats.items import item_disagreement
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.reliability import ReliabilityData
-from annotator_ops.store.current import current
+from annotator_ops.steps import collected_material
 from annotator_ops.store.database import Store
 from annotator_ops.tables import encode_rows
 from annotator_ops.targets import check_consensus_target, format_of
@@ -34,16 +32,16 @@ from annotator_ops.targets import check_consensus_target, format_of
 COLUMNS = ("item", "criterion", "method", "value", "tied", "n_ratings", "confidence", "sd", "standard_error")
 # What is taken where no method is asked for: the one that neither assumes equal steps nor models annotators.
 _DEFAULT = {
-    Level.NOMINAL: Method.MAJORITY,
-    Level.ORDINAL: Method.MEDIAN,
-    Level.INTERVAL: Method.MEAN,
-    Level.RATIO: Method.MEAN,
-    Level.CIRCULAR: Method.MEAN,
+    Level.NOMINAL: ConsensusMethod.MAJORITY,
+    Level.ORDINAL: ConsensusMethod.MEDIAN,
+    Level.INTERVAL: ConsensusMethod.MEAN,
+    Level.RATIO: ConsensusMethod.MEAN,
+    Level.CIRCULAR: ConsensusMethod.MEAN,
 }
 
 
 def consensus_files(
-    tables: Tables, target: Path, *, method: Method | None, created_at: datetime, progress: Progress = silent
+    tables: Tables, target: Path, *, method: ConsensusMethod | None, created_at: datetime, progress: Progress = silent
 ) -> StepResult:
     """The consensus on tidy tables of ratings, written to `target` (CSV, JSON Lines or Parquet by its ending).
 
@@ -59,21 +57,18 @@ def consensus_study(
     store: Store,
     target: Path,
     *,
-    method: Method | None,
+    method: ConsensusMethod | None,
     created_at: datetime,
     progress: Progress = silent,
 ) -> StepResult:
     """`consensus_files` for what has been collected for a study. An export that cannot be read is a failed outcome."""
     check_consensus_target(target, inputs=study.data_files)
-    if not store.annotators():
-        raise nothing_collected(study)
-    stored = current(study, store)
-    material = material_of_study(study, stored, created_at=created_at, progress=progress)
+    material, failed = collected_material(study, store, created_at=created_at, progress=progress)
     result = _written(material, target, method)
-    return replace(result, outcomes=(*result.outcomes, *stored.failed))
+    return replace(result, outcomes=(*result.outcomes, *failed))
 
 
-def _written(material: Material, target: Path, method: Method | None) -> StepResult:
+def _written(material: Material, target: Path, method: ConsensusMethod | None) -> StepResult:
     rows: list[JSONDict] = []
     outcomes = []
     summaries: list[JSONDict] = []
@@ -88,7 +83,7 @@ def _written(material: Material, target: Path, method: Method | None) -> StepRes
         rows += own
         tied = sum(bool(row["tied"]) for row in own)
         said = f"{chosen.value} of {number_of(len(own), 'item')}" + (f", {tied:,} of them tied" if tied else "")
-        if chosen is Method.MEAN and spec.level is Level.ORDINAL:
+        if chosen is ConsensusMethod.MEAN and spec.level is Level.ORDINAL:
             equal = f"{said}; a mean takes all steps of the scale to be equal, which ordinal does not say"
             outcomes.append(Outcome(title, "warning", equal, "mean-of-ordinal"))
         else:
@@ -100,7 +95,7 @@ def _written(material: Material, target: Path, method: Method | None) -> StepRes
         why = " ".join(dict.fromkeys(outcome.message for outcome in outcomes)) or "There are no criteria."
         raise OpsError(
             f"There is no consensus to write. {why}",
-            hint="Choose another --method, or collect more ratings.",
+            hint="Choose another --method, declare a level that it fits, or collect more ratings.",
             code="no-consensus",
         )
     columns = (*COLUMNS, "disagreement")
@@ -117,8 +112,8 @@ def _written(material: Material, target: Path, method: Method | None) -> StepRes
 
 
 def _of_criterion(
-    material: Material, spec: CriterionSpec, method: Method | None
-) -> tuple[Method, list[JSONDict]] | Reason:
+    material: Material, spec: CriterionSpec, method: ConsensusMethod | None
+) -> tuple[ConsensusMethod, list[JSONDict]] | Reason:
     data = material.reliability(spec)
     if isinstance(data, Reason):
         return data

@@ -14,13 +14,11 @@ from annotator_ops.reporting.source import (
     Progress,
     Tables,
     material_of_files,
-    material_of_study,
-    nothing_collected,
     silent,
 )
 from annotator_ops.reporting.words import short
 from annotator_ops.stats.planning import PlannedPrecision, items_needed, plan_sample
-from annotator_ops.store.current import current
+from annotator_ops.steps import collected_material
 from annotator_ops.store.database import Store
 
 
@@ -42,12 +40,9 @@ def plan_study(
     study: Study, store: Store, wanted: Wanted, *, created_at: datetime, progress: Progress = silent
 ) -> StepResult:
     """A plan from what has been collected for a study. An export that cannot be read is a failed outcome."""
-    if not store.annotators():
-        raise nothing_collected(study)
-    stored = current(study, store)
-    material = material_of_study(study, stored, created_at=created_at, progress=progress)
+    material, failed = collected_material(study, store, created_at=created_at, progress=progress)
     result = _planned(material, wanted, progress)
-    return replace(result, outcomes=(*result.outcomes, *stored.failed))
+    return replace(result, outcomes=(*result.outcomes, *failed))
 
 
 def _planned(material: Material, wanted: Wanted, progress: Progress) -> StepResult:

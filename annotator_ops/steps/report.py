@@ -14,13 +14,11 @@ from annotator_ops.reporting.source import (
     Progress,
     Tables,
     material_of_files,
-    material_of_study,
-    nothing_collected,
     silent,
 )
 from annotator_ops.reporting.summary import summarise
 from annotator_ops.stats.intervals import Resampling
-from annotator_ops.store.current import current
+from annotator_ops.steps import collected_material
 from annotator_ops.store.database import Store
 from annotator_ops.targets import check_report_target
 
@@ -61,12 +59,9 @@ def report_study(
     """
     target = output or _default(study.root / "reports", study.name, created_at)
     check_report_target(target, inputs=study.data_files)
-    if not store.annotators():
-        raise nothing_collected(study)
-    stored = current(study, store)
-    material = material_of_study(study, stored, created_at=created_at, progress=progress)
+    material, failed = collected_material(study, store, created_at=created_at, progress=progress)
     result = _written(material.analysis(resampling=resampling, progress=progress), target)
-    return replace(result, outcomes=(*result.outcomes, *stored.failed))
+    return replace(result, outcomes=(*result.outcomes, *failed))
 
 
 def _default(folder: Path, study: str, created_at: datetime) -> Path:

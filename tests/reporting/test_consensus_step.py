@@ -11,9 +11,9 @@ import pandas
 import pytest
 
 from annotator_ops.errors import OpsError
+from annotator_ops.measures import ConsensusMethod
 from annotator_ops.models import Level
 from annotator_ops.reporting.source import Tables
-from annotator_ops.stats.consensus import Method
 from annotator_ops.steps.consensus import consensus_files
 from annotator_ops.steps.plan_sample import Wanted, plan_files
 
@@ -60,7 +60,7 @@ def test_the_method_follows_the_level_and_ties_stay_ties(ratings: Path, tmp_path
 
 def test_a_method_that_does_not_fit_is_skipped_with_its_reason(ratings: Path, tmp_path: Path) -> None:
     tables = Tables((ratings,), levels={"fluency": Level.INTERVAL})
-    result = consensus_files(tables, tmp_path / "c.jsonl", method=Method.MEAN, created_at=NOW)
+    result = consensus_files(tables, tmp_path / "c.jsonl", method=ConsensusMethod.MEAN, created_at=NOW)
     assert [(outcome.subject, outcome.state) for outcome in result.outcomes][:2] == [
         ("genre", "skipped"),
         ("fluency", "ok"),
@@ -71,11 +71,24 @@ def test_a_method_that_does_not_fit_is_skipped_with_its_reason(ratings: Path, tm
         consensus_files(
             Tables((ratings,), levels={"fluency": Level.NOMINAL}),
             tmp_path / "d.csv",
-            method=Method.MEAN,
+            method=ConsensusMethod.MEAN,
             created_at=NOW,
         )
     assert caught.value.code == "no-consensus"
     assert not (tmp_path / "d.csv").exists()
+
+
+def test_a_crowd_too_wide_for_memory_has_a_consensus_that_asks_for_no_names(
+    ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, wide = tmp_path / "whole.csv", tmp_path / "wide.csv"
+    consensus_files(Tables((ratings,)), whole, method=None, created_at=NOW)
+    monkeypatch.setattr("annotator_ops.stats.criterion._MOST_CELLS", 3)
+    consensus_files(Tables((ratings,)), wide, method=None, created_at=NOW)
+    assert wide.read_bytes() == whole.read_bytes()
+    with pytest.raises(OpsError, match="asks who rated; use the majority") as caught:
+        consensus_files(Tables((ratings,)), wide, method=ConsensusMethod.DAWID_SKENE, created_at=NOW)
+    assert caught.value.code == "no-consensus"
 
 
 def test_parquet_has_numbers_where_they_are_numbers(ratings: Path, tmp_path: Path) -> None:

@@ -331,6 +331,8 @@ def test_a_crowd_too_wide_for_memory_has_the_coefficients_that_ask_for_no_names(
     assert wide["pairs"] == [] and "with_others" not in wide["raters"][0]
     assert [item["item"] for item in wide["items"]] == [item["item"] for item in whole["items"]]
     assert len(wide["items"][0]["answers"]) == 2
+    (twice,) = analysed([*ratings, replace(ratings[0], value=5.0)], ordinal("fluency", 1, 2, 3, 4, 5))["criteria"]
+    assert twice["agreement"]["krippendorff_alpha"]["reason_code"] == "rated-twice"
 
 
 def test_sets_that_share_labels_are_less_disagreed_than_strangers() -> None:

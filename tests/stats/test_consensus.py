@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator_ops.measures import Reason
+from annotator_ops.measures import ConsensusMethod, Reason
 from annotator_ops.models import Level
-from annotator_ops.stats.consensus import Consensus, Method, consensus, unfit
+from annotator_ops.stats.consensus import Consensus, consensus, unfit
 from annotator_ops.stats.dawid_skene import DawidSkene, fit_model
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.values import Category
 from tests.stats.tables import Table, reliability, tables
 
 
-def agreed(rows: Table, level: Level, method: Method) -> tuple[Consensus, ...]:
+def agreed(rows: Table, level: Level, method: ConsensusMethod) -> tuple[Consensus, ...]:
     found = consensus(reliability(rows, level), method=method)
     assert not isinstance(found, Reason)
     return found
@@ -40,7 +40,7 @@ def anything(rows: Table) -> bool:
 def test_the_majority_keeps_ties(rows: Table) -> None:
     if not anything(rows):
         return
-    for found, values in zip(agreed(rows, Level.NOMINAL, Method.MAJORITY), columns(rows), strict=True):
+    for found, values in zip(agreed(rows, Level.NOMINAL, ConsensusMethod.MAJORITY), columns(rows), strict=True):
         votes = Counter(values)
         most = max(votes.values(), default=0)
         assert found.values == tuple(sorted(value for value, count in votes.items() if count == most))
@@ -54,8 +54,8 @@ def test_the_majority_keeps_ties(rows: Table) -> None:
 def test_mean_and_median_equal_the_standard_library(rows: Table) -> None:
     if not anything(rows):
         return
-    means = agreed(rows, Level.INTERVAL, Method.MEAN)
-    medians = agreed(rows, Level.INTERVAL, Method.MEDIAN)
+    means = agreed(rows, Level.INTERVAL, ConsensusMethod.MEAN)
+    medians = agreed(rows, Level.INTERVAL, ConsensusMethod.MEDIAN)
     for mean, median, values in zip(means, medians, columns(rows), strict=True):
         if not values:
             assert mean.values == median.values == ()
@@ -73,7 +73,7 @@ def test_mean_and_median_equal_the_standard_library(rows: Table) -> None:
 def test_the_ordinal_median_is_a_category_or_two(rows: Table) -> None:
     if not anything(rows):
         return
-    for found, values in zip(agreed(rows, Level.ORDINAL, Method.MEDIAN), columns(rows), strict=True):
+    for found, values in zip(agreed(rows, Level.ORDINAL, ConsensusMethod.MEDIAN), columns(rows), strict=True):
         if not values:
             assert found.values == ()
             continue
@@ -81,9 +81,15 @@ def test_the_ordinal_median_is_a_category_or_two(rows: Table) -> None:
         assert found.values == tuple(sorted(middle))
 
 
-@given(tables(), st.sampled_from([(Level.NOMINAL, Method.MAJORITY), (Level.RATIO, Method.MEAN)]), st.randoms())
+@given(
+    tables(),
+    st.sampled_from([(Level.NOMINAL, ConsensusMethod.MAJORITY), (Level.RATIO, ConsensusMethod.MEAN)]),
+    st.randoms(),
+)
 @settings(deadline=None)
-def test_the_order_of_raters_and_units_does_not_matter(rows: Table, how: tuple[Level, Method], random: Random) -> None:
+def test_the_order_of_raters_and_units_does_not_matter(
+    rows: Table, how: tuple[Level, ConsensusMethod], random: Random
+) -> None:
     if not anything(rows):
         return
     order = list(range(len(rows[0])))
@@ -99,7 +105,7 @@ def test_the_order_of_raters_and_units_does_not_matter(rows: Table, how: tuple[L
 def test_a_mean_direction_goes_over_the_end_of_the_circle() -> None:
     rows: Table = [[23, 6, 0, 3], [1, 18, 0, None], [0, None, 3, None]]
     data = ReliabilityData.from_rows(rows, level=Level.CIRCULAR)
-    found = consensus(data, method=Method.MEAN, period=24)
+    found = consensus(data, method=ConsensusMethod.MEAN, period=24)
     assert not isinstance(found, Reason)
     # Three hours about midnight: 0 (or just below 24, which is the same).
     (first,) = found[0].values
@@ -111,7 +117,7 @@ def test_a_mean_direction_goes_over_the_end_of_the_circle() -> None:
     angle = cmath.phase(1 + 1 + cmath.exp(2j * math.pi * 3 / 24))
     assert list(found[2].values) == pytest.approx([angle * 24 / (2 * math.pi)])
     assert list(found[3].values) == pytest.approx([3])
-    assert consensus(data, method=Method.MEAN, period=24) == found
+    assert consensus(data, method=ConsensusMethod.MEAN, period=24) == found
 
 
 def test_dawid_and_skene_decide_by_probability() -> None:
@@ -119,9 +125,9 @@ def test_dawid_and_skene_decide_by_probability() -> None:
     data = reliability([[*row, None] for row in rows], Level.NOMINAL)
     model = fit_model(data)
     assert isinstance(model, DawidSkene)
-    found = consensus(data, method=Method.DAWID_SKENE, model=model)
+    found = consensus(data, method=ConsensusMethod.DAWID_SKENE, model=model)
     assert not isinstance(found, Reason)
-    assert found == consensus(data, method=Method.DAWID_SKENE)
+    assert found == consensus(data, method=ConsensusMethod.DAWID_SKENE)
     assert found[0].values == (1.0,)
     assert found[0].confidence == pytest.approx(model.posterior[0].max())
     assert found[7].values == ()
@@ -134,7 +140,7 @@ def test_a_tie_of_probabilities_stays_one() -> None:
     model = fit_model(data)
     assert isinstance(model, DawidSkene)
     even = DawidSkene(model.marginals, model.posterior * 0 + 0.5, model.confusion, 0.0, 1, True)
-    found = consensus(data, method=Method.DAWID_SKENE, model=even)
+    found = consensus(data, method=ConsensusMethod.DAWID_SKENE, model=even)
     assert not isinstance(found, Reason)
     assert found[0].values == ("a", "b")
     assert found[0].as_row()["value"] is None
@@ -144,14 +150,14 @@ def test_a_tie_of_probabilities_stays_one() -> None:
 @pytest.mark.parametrize(
     ("method", "level", "code"),
     [
-        (Method.MEAN, Level.NOMINAL, "needs-numbers"),
-        (Method.MEDIAN, Level.NOMINAL, "needs-order"),
-        (Method.MEDIAN, Level.CIRCULAR, "needs-order"),
-        (Method.MAJORITY, Level.INTERVAL, "needs-categories"),
-        (Method.DAWID_SKENE, Level.RATIO, "needs-categories"),
+        (ConsensusMethod.MEAN, Level.NOMINAL, "needs-numbers"),
+        (ConsensusMethod.MEDIAN, Level.NOMINAL, "needs-order"),
+        (ConsensusMethod.MEDIAN, Level.CIRCULAR, "needs-order"),
+        (ConsensusMethod.MAJORITY, Level.INTERVAL, "needs-categories"),
+        (ConsensusMethod.DAWID_SKENE, Level.RATIO, "needs-categories"),
     ],
 )
-def test_a_method_that_does_not_fit_says_why(method: Method, level: Level, code: str) -> None:
+def test_a_method_that_does_not_fit_says_why(method: ConsensusMethod, level: Level, code: str) -> None:
     reason = unfit(method, level)
     assert reason is not None
     assert reason.code == code
@@ -160,17 +166,19 @@ def test_a_method_that_does_not_fit_says_why(method: Method, level: Level, code:
 
 
 def test_the_rest_fits() -> None:
-    fitting = {(method, level) for method in Method for level in Level if unfit(method, level) is None}
+    fitting = {(method, level) for method in ConsensusMethod for level in Level if unfit(method, level) is None}
     ordered = (Level.ORDINAL, Level.INTERVAL, Level.RATIO)
-    numbers = {(method, level) for method in (Method.MEAN, Method.MEDIAN) for level in ordered}
+    numbers = {(method, level) for method in (ConsensusMethod.MEAN, ConsensusMethod.MEDIAN) for level in ordered}
     categories = {
-        (method, level) for method in (Method.MAJORITY, Method.DAWID_SKENE) for level in (Level.NOMINAL, Level.ORDINAL)
+        (method, level)
+        for method in (ConsensusMethod.MAJORITY, ConsensusMethod.DAWID_SKENE)
+        for level in (Level.NOMINAL, Level.ORDINAL)
     }
-    assert fitting == numbers | categories | {(Method.MEAN, Level.CIRCULAR)}
+    assert fitting == numbers | categories | {(ConsensusMethod.MEAN, Level.CIRCULAR)}
 
 
 def test_a_row_has_fixed_names() -> None:
-    row = agreed([[1, 2], [1, 4]], Level.INTERVAL, Method.MEAN)[1].as_row()
+    row = agreed([[1, 2], [1, 4]], Level.INTERVAL, ConsensusMethod.MEAN)[1].as_row()
     assert row == {
         "item": "2",
         "method": "mean",
@@ -185,7 +193,7 @@ def test_a_row_has_fixed_names() -> None:
 
 def test_sets_of_labels_have_a_majority() -> None:
     rows: list[list[Category]] = [[("a", "b"), ("a",)], [("a", "b"), ("b",)], [("a",), ("b",)]]
-    found = consensus(ReliabilityData.from_rows(rows, level=Level.NOMINAL), method=Method.MAJORITY)
+    found = consensus(ReliabilityData.from_rows(rows, level=Level.NOMINAL), method=ConsensusMethod.MAJORITY)
     assert not isinstance(found, Reason)
     assert found[0].values == (("a", "b"),)
     assert found[0].as_row()["value"] == "a + b"
@@ -193,7 +201,7 @@ def test_sets_of_labels_have_a_majority() -> None:
 
 def test_nothing_rated_is_a_reason() -> None:
     data = reliability([[None, None], [None, None]], Level.NOMINAL)
-    for method in (Method.MAJORITY, Method.DAWID_SKENE):
+    for method in (ConsensusMethod.MAJORITY, ConsensusMethod.DAWID_SKENE):
         found = consensus(data, method=method)
         assert isinstance(found, Reason)
         assert found.code == "no-ratings"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
+from typing import Literal
 
 import krippendorff
 import numpy as np
@@ -43,11 +44,13 @@ def data_of(values: FloatArray | IntArray, *, level: Level = Level.INTERVAL) -> 
 @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval", "ratio"])
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("step", [1.0, 0.1])
-def test_alpha_against_krippendorff(level: str, seed: int, step: float) -> None:
+def test_alpha_against_krippendorff(
+    level: Literal["nominal", "ordinal", "interval", "ratio"], seed: int, step: float
+) -> None:
     random = np.random.default_rng(seed)
     table = np.round(np.clip(random.normal(5, 2, 40) + random.normal(0, 1, (4, 40)), 0, 10) / step) * step
     table[random.random(table.shape) < 0.25] = np.nan
-    oracle = krippendorff.alpha(reliability_data=table, level_of_measurement=level)  # type: ignore[arg-type]
+    oracle = krippendorff.alpha(reliability_data=table, level_of_measurement=level)
     assert krippendorff_alpha(data_of(table, level=Level(level))).value == pytest.approx(oracle, abs=1e-9)
     if level != "ordinal":
         weights = {"nominal": "identity", "interval": "quadratic", "ratio": "ratio"}[level]

@@ -29,7 +29,9 @@ VALUE = st.one_of(
     st.lists(LABEL, max_size=2).map(tuple),
     st.lists(REGION, max_size=2).map(tuple),
 )
-TIME = st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2240, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+# Hypothesis takes the bounds without a time zone, and adds it.
+EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2240, 1, 1)  # noqa: DTZ001 - as the line above says
+TIME = st.none() | st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
 RATING = st.builds(
     Rating,
     rater=ID,
