@@ -126,7 +126,8 @@ def compared(comparison: JSONDict) -> str:
         bounds = f" [{short(rho['low'])}, {short(rho['high'])}]" if rho["low"] is not None else ""
         parts.append(f"Their means per item correlate ρ = {short(rho['value'])}{bounds}.")
         ceiling = comparison["ceiling"]
-        if ceiling["value"] is not None:
+        # Means that correlate higher than the alphas allow show that the alphas say little of them.
+        if ceiling["value"] is not None and rho["value"] <= ceiling["value"]:
             high = rho["value"] if rho["high"] is None else rho["high"]
             could = f"Two groups that agree with themselves as these do could correlate up to {short(ceiling['value'])}"
             if high < ceiling["value"] / 2:

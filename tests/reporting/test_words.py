@@ -116,6 +116,19 @@ def test_agreement_without_validity_is_said_in_words() -> None:
     )
 
 
+def test_a_ceiling_below_the_correlation_itself_is_none() -> None:
+    found = {"low": None, "high": None, "reason": None}
+    comparison = {
+        "groups": ["a", "b"],
+        "alpha_difference": {**found, "value": 0.0},
+        "spearman": {**found, "value": 0.89},
+        "ceiling": {**found, "value": 0.06},
+    }
+    assert compared(comparison) == (
+        "Both groups agree equally with themselves. Their means per item correlate ρ = .89."
+    )
+
+
 def test_marks_texts_and_rankings_are_given_without_a_judgement() -> None:
     found = {"value": 0.01, "low": None, "high": None, "reason": None, "n_raters": 3}
     nothing = {**found, "value": None, "reason": "Not compared."}
