@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from annotator_ops.judge_settings import JudgeFile, Judging, ModelJudge
 from annotator_ops.secret import Secret
 
 RuntimeKind = Literal["process", "docker"]
@@ -123,17 +124,11 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeFile:
-    """A file with model judges' scores: tidy columns `rater,item,criterion,value`."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
 class Study:
     """The study file, validated: the only configuration.
 
-    `gold` is a file of right answers for some of the tasks, in the same columns as judges' scores.
+    `judges` are files with scores, `model_judges` models to ask, `judging` how both are measured. `gold` is a file of
+    right answers for some of the tasks, in the same columns as judges' scores.
     """
 
     path: Path
@@ -154,11 +149,14 @@ class Study:
     language: Language
     simulated: bool
     gold: Path | None = None
+    model_judges: tuple[ModelJudge, ...] = ()
+    judging: Judging = field(default_factory=Judging)
 
     @property
     def data_files(self) -> tuple[Path, ...]:
         """The study file and the files of scores that it names: what no command may write to."""
-        return (self.path, *(judge.path for judge in self.judges), *([self.gold] if self.gold else []))
+        others = (path for path in (self.gold, self.judging.ranking) if path is not None)
+        return (self.path, *(judge.path for judge in self.judges), *others)
 
     @property
     def state_dir(self) -> Path:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from annotator_ops.errors import OpsError, Problem, StudyError
+from annotator_ops.judge_schema import judge_files, judging, model_judge
 from annotator_ops.models import (
     Annotator,
     Criterion,
-    JudgeFile,
     LabelStudioChoice,
     Language,
     Limits,
@@ -31,6 +31,7 @@ from annotator_ops.study_yaml import Path as YamlPath
 from annotator_ops.task_files import TaskFile, read_tasks, read_text
 
 _TEMPLATE = "template:"
+_JUDGE_PROMPT = ("judges", "default.md.j2")
 _NUMBERED = {"en": "Annotator", "ru": "Участник"}
 
 
@@ -107,6 +108,11 @@ def _assemble(shape: StudyShape, document: Document, *, path: Path, complete: bo
         problems.extend(replace(problem, line=problem.line or document.line((key,))) for problem in wrong)
         return content or "", written
 
+    def missing(file: Path, *key: str | int) -> None:
+        """Say what is wrong with a file that is read later."""
+        wrong = () if file.is_file() else read_text(file, where=document.where)[1]
+        problems.extend(replace(problem, line=document.line(key)) for problem in wrong)
+
     label_config, config_file = text_of("label_config", shape.label_config)
     instructions = text_of("instructions", shape.instructions)[0] if shape.instructions else ""
     task_file = read_tasks(root / Path(shape.tasks).expanduser(), where=shape.tasks)
@@ -116,13 +122,21 @@ def _assemble(shape: StudyShape, document: Document, *, path: Path, complete: bo
         problems.append(replace(problem, where=document.where, line=at) if unreadable else problem)
     annotators = _annotators(shape)
     problems += _annotator_problems(annotators, document)
-    judges = tuple(JudgeFile(root / Path(judge.file).expanduser()) for judge in shape.judges)
-    for index, judge in enumerate(judges):
-        _, wrong = (None, ()) if judge.path.is_file() else read_text(judge.path, where=document.where)
-        problems.extend(replace(problem, line=document.line(("judges", index))) for problem in wrong)
+    models = []
+    for index, judge in enumerate(shape.judges):
+        if judge.file is not None:
+            missing(root / Path(judge.file).expanduser(), "judges", index)
+        else:
+            prompt = root / Path(judge.prompt).expanduser() if judge.prompt else resource("templates", *_JUDGE_PROMPT)
+            text, wrong = read_text(prompt, where=document.where)
+            problems.extend(replace(problem, line=document.line(("judges", index, "prompt"))) for problem in wrong)
+            models.append(model_judge(judge, text or "", judge.prompt or prompt.name))
     gold = root / Path(shape.gold).expanduser() if shape.gold else None
-    if gold is not None and not gold.is_file():
-        problems += [replace(p, line=document.line(("gold",))) for p in read_text(gold, where=document.where)[1]]
+    if gold is not None:
+        missing(gold, "gold")
+    measured = judging(shape.judging, root)
+    if measured.ranking is not None:
+        missing(measured.ranking, "judging", "ranking")
     study = Study(
         path=path,
         root=root,
@@ -144,7 +158,7 @@ def _assemble(shape: StudyShape, document: Document, *, path: Path, complete: bo
             )
             for criterion in shape.criteria
         ),
-        judges=judges,
+        judges=judge_files(shape.judges, root),
         runtime=shape.runtime,
         label_studio=LabelStudioChoice(
             version=shape.label_studio.version, image=shape.label_studio.image, start=shape.label_studio.start
@@ -163,6 +177,8 @@ def _assemble(shape: StudyShape, document: Document, *, path: Path, complete: bo
         language=shape.language,
         simulated=shape.simulated,
         gold=gold,
+        model_judges=tuple(models),
+        judging=measured,
     )
     return Reading(
         problems=tuple(problems),

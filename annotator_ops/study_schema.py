@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from annotator_ops.errors import Problem
+from annotator_ops.judge_schema import EnsembleShape, JudgeShape, JudgingShape, PriceShape, Shape, Text
 from annotator_ops.models import Level, Sandbox, Start
 from annotator_ops.study_yaml import Document, Path
 
@@ -63,13 +64,6 @@ def _version(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(min_length=1, max_length=500)]
-
-
-class Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class AnnotatorShape(Shape):
     id: Text
     name: Text | None = None
@@ -92,10 +86,6 @@ class CriterionShape(Shape):
     )
     title: str | None = None
     period: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-
-
-class JudgeShape(Shape):
-    file: Text
 
 
 class LabelStudioShape(Shape):
@@ -131,6 +121,7 @@ class StudyShape(Shape):
     order: OrderShape = OrderShape()
     criteria: list[CriterionShape] = Field(default_factory=list)
     judges: list[Annotated[JudgeShape, _as_mapping("file")]] = Field(default_factory=list)
+    judging: JudgingShape = JudgingShape()
     gold: Text | None = None
     runtime: Literal["auto", "process", "docker"] = "auto"
     label_studio: LabelStudioShape = LabelStudioShape()
@@ -146,6 +137,9 @@ _SHAPES: dict[tuple[str, ...], type[Shape]] = {
     ("order",): OrderShape,
     ("criteria",): CriterionShape,
     ("judges",): JudgeShape,
+    ("judges", "price"): PriceShape,
+    ("judging",): JudgingShape,
+    ("judging", "ensembles"): EnsembleShape,
     ("label_studio",): LabelStudioShape,
     ("proxy",): ProxyShape,
     ("limits",): LimitsShape,

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from annotator_ops.errors import OpsError
-from annotator_ops.models import JudgeFile, Study
+from annotator_ops.judge_settings import JudgeFile
+from annotator_ops.models import Study
 from annotator_ops.ratings import read_ratings
 from annotator_ops.results import reading_of
 from annotator_ops.steps.analyze import analyze_study

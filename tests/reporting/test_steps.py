@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from annotator_ops.errors import OpsError
+from annotator_ops.judge_settings import JudgeFile
 from annotator_ops.measures import Rating
 from annotator_ops.models import (
     Annotator,
     Criterion,
-    JudgeFile,
     LabelStudioChoice,
     Level,
     Limits,

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from annotator_ops import study_schema
+from annotator_ops.judge_schema import Shape
 from annotator_ops.study import load
-from annotator_ops.study_schema import Shape
 from annotator_ops.validation import validate
 from tests.conftest import REPOSITORY
 from tests.study.making import make
@@ -21,6 +21,8 @@ def test_it_is_valid(tmp_path: Path) -> None:
     for name in ("label-config.xml", "instructions.md", "tasks.jsonl"):
         shutil.copy(template / name, tmp_path)
     shutil.copy(template / "judges.example.csv", tmp_path / "judges.csv")
+    shutil.copy(REPOSITORY / "templates" / "judges" / "default.md.j2", tmp_path / "judge.md.j2")
+    (tmp_path / "arena.csv").write_text("system,score\ngpt-4o,1\n")
     shutil.copy(EXAMPLE, tmp_path / "study.yaml")
     study, problems = validate(tmp_path / "study.yaml")
     assert problems == ()
@@ -59,6 +61,8 @@ def test_its_values_are_the_defaults(tmp_path: Path) -> None:
         "version: 1.23.2": plain.label_studio.version == "1.23.2",
         "runtime: auto": plain.runtime == "auto",
         "simulated: false": not plain.simulated,
+        "epsilon: skilled": plain.judging.epsilon == 0.15,
+        "random_sample: false": not plain.judging.random_sample,
         "language: en": plain.language == "en",
     }.items():
         assert said in text
