@@ -25,8 +25,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _OPENAI = "https://api.openai.com/v1"
 # What the project sets itself in a request, and what would be a secret in a file that is shared.
-_OURS = frozenset({"model", "messages", "temperature", "response_format", "logprobs", "top_logprobs", "stream", "n"})
-_OURS_TOO = frozenset({"max_tokens", "api_key", "authorization"})
+_OURS = frozenset({"model", "messages", "temperature", "response_format", "top_logprobs", "max_tokens", "stream", "n"})
+_SECRET = frozenset({"api_key", "authorization"})
 
 
 def _url(text: str) -> str:
@@ -46,7 +46,7 @@ def _epsilon(written: object) -> object:
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:
-    taken = sorted(name for name in given if name.lower() in _OURS | _OURS_TOO)
+    taken = sorted(name for name in given if name.lower() in _OURS | _SECRET)
     if taken:
         raise ValueError(f"may not set {', '.join(taken)}, which have keys of their own here")
     return given

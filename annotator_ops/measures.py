@@ -19,6 +19,10 @@ class Rating:
 
     `value` None is missing, and `reason` says why (a code: "skipped", "empty", "draft", "invalid", "refused", …).
     `seconds` is the time spent on the whole task. `source` is where it came from: the hash of a raw export, or a file.
+
+    What only judges have: `confidence` in the value, from 0 to 1; the `model` asked and the version of the `prompt`;
+    the `reply` in the model's own words; the `turn` of a dialogue that it is about; and the `order` in which a pair was
+    shown, "given" or "swapped" (the value is of the item's own sides all the same).
     """
 
     rater: str
@@ -30,6 +34,12 @@ class Rating:
     created_at: datetime | None = None
     seconds: float | None = None
     source: str = ""
+    confidence: float | None = None
+    model: str | None = None
+    prompt: str | None = None
+    reply: str | None = None
+    turn: str | None = None
+    order: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import enum
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -17,7 +18,15 @@ COLUMNS = ("rater", "kind", "item", "criterion", "value", "reason", "seconds", "
 REQUIRED = ("rater", "item", "criterion", "value")
 # What is read beside what is written.
 READ = (*COLUMNS, "repeat_of")
+# What only judges' files have.
+JUDGED = ("model", "prompt", "confidence", "reply", "turn", "order")
+# How a pair was shown to a judge: as the item has it, or the other way round.
+ORDERS = ("given", "swapped")
+# The reason of a row that has a reply and no value yet: the criterion's scale is needed to read it.
+UNREAD = "unread"
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# So much of a cell is shown in a sentence.
+_SHOWN = 20
 _SMALLEST, _LARGEST = 1e-60, 1e60
 _NOT_FINITE = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
@@ -25,6 +34,30 @@ _SHIELDED = re.compile(r"'+[=+\-@\t\r＝＋－＠]")
 
 # What is wrong: a sentence, what to do, and a code.
 Fault = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The columns that a table may have; `names` are other names for some of them, by the other name.
+
+    Where it may have a `reply`, that stands for a `value` that is not there.
+    """
+
+    read: tuple[str, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, header: Sequence[str]) -> list[str]:
+        """A header in the names used here; another name counts where the column's own is not there."""
+        return [self.names.get(name, name) if self.names.get(name) not in header else name for name in header]
+
+    def needed(self, header: Sequence[str]) -> list[str]:
+        """The columns that a header lacks."""
+        by_reply = "reply" in self.read and "reply" in header
+        return [name for name in REQUIRED if name not in header and not (name == "value" and by_reply)]
+
+
+PEOPLE = Form(READ)
+JUDGES = Form((*READ, *JUDGED), {"judge": "rater"})
 
 
 class Lack(enum.Enum):
@@ -115,6 +148,26 @@ def as_seconds(cell: Any) -> float | None:
     return seconds
 
 
+def as_confidence(cell: Any) -> float | None:
+    """How sure a judge was, from 0 to 1. Raises ValueError, with a sentence."""
+    text = as_text(cell)
+    try:
+        confidence = float(text) if text else None
+    except ValueError:
+        confidence = math.nan
+    if confidence is not None and not 0 <= confidence <= 1:
+        raise ValueError(f"the confidence {text[:_SHOWN]} is no number from 0 to 1.")
+    return confidence
+
+
+def as_reply(cell: Any) -> str | None:
+    """A judge's words as they are, an object as JSON; None where there are none."""
+    if isinstance(cell, (dict, list)):
+        return json.dumps(cell, ensure_ascii=False)
+    text = cell if isinstance(cell, str) else as_text(cell)
+    return text if text.strip() else None
+
+
 def as_time(cell: Any) -> datetime | None:
     """A moment that can be compared with every other, in UTC. Raises ValueError, with a sentence."""
     try:
@@ -160,10 +213,11 @@ def faults_of(cells: Mapping[str, Any], kind: RaterKind, *, commas: bool) -> lis
     `kind` is what the rater is where the row does not say so; `commas` refuses numbers with a decimal comma.
     """
     have = {name for name, cell in cells.items() if cell is not Lack.ABSENT}
+    by_reply = {"value"} if "reply" in cells and "value" not in cells else set()
     faults = [
         (f"the field “{name}” is missing.", f"Every row needs {', '.join(REQUIRED)}.", "no-field")
         for name in REQUIRED
-        if name not in have
+        if name not in have | by_reply
     ]
     faults += [
         (f"the {name} is empty.", f"Every row needs {'an' if name == 'item' else 'a'} {name}.", "empty-id")
@@ -187,10 +241,18 @@ def faults_of(cells: Mapping[str, Any], kind: RaterKind, *, commas: bool) -> lis
     except ValueError as error:
         faults.append((str(error), "Write a number from 0 on, or nothing.", "bad-seconds"))
     try:
+        as_confidence(cells.get("confidence"))
+    except ValueError as error:
+        faults.append((str(error), "Write a proportion such as 0.85, or nothing.", "bad-confidence"))
+    order = as_text(cells.get("order"))
+    if order not in ("", *ORDERS):
+        message = f"the order {order[:_SHOWN]} is unknown."
+        faults.append((message, f"Write {' or '.join(ORDERS)}, or nothing.", "bad-order"))
+    try:
         as_time(cells.get("created_at"))
     except ValueError as error:
         faults.append((str(error), "Write it as 2026-01-31T12:00:00+00:00, or nothing.", "bad-time"))
-    if not all(is_unicode(content) for content in (value, *(cells[name] for name in READ if name in have))):
+    if not all(is_unicode(content) for content in (value, *(cells[name] for name in JUDGES.read if name in have))):
         # Alone, because the other sentences quote the row.
         message = "there is half of a surrogate pair in it, which is no character."
         faults = [(message, "Write the whole character, or leave it out.", "not-unicode")]

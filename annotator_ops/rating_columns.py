@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from annotator_ops.rating_cells import Lack, as_seconds, as_time, is_unicode, unshielded
+from annotator_ops.rating_cells import Lack, as_confidence, as_seconds, as_time, is_unicode, unshielded
 from annotator_ops.rating_rows import Rows
-from annotator_ops.stats.table import moment
+from annotator_ops.stats.columns import moment
 from annotator_ops.stats.values import FloatArray
 from annotator_ops.stats.vocabulary import CodeArray
 
@@ -112,6 +112,18 @@ def _seconds(cell: Any) -> float:
     return np.nan if seconds is None else seconds
 
 
+def _confidence(cell: Any) -> float:
+    confidence = as_confidence(cell)
+    return np.nan if confidence is None else confidence
+
+
+def _all_confidences(cells: Sequence[Any]) -> Sequence[float]:
+    numbers = _all_seconds(cells)
+    if max(numbers, default=0.0) > 1:
+        raise ValueError("some are no proportions")
+    return numbers
+
+
 def _all_seconds(cells: Sequence[Any]) -> Sequence[float]:
     if not set(map(type, cells)) <= {str, int, float}:
         raise TypeError("some are neither numbers nor text")
@@ -141,7 +153,11 @@ def _all_moments(cells: Sequence[Any]) -> Sequence[float]:
     return moments
 
 
-_MEASURED = {"seconds": (_seconds, _all_seconds), "created_at": (_moment, _all_moments)}
+_MEASURED = {
+    "seconds": (_seconds, _all_seconds),
+    "created_at": (_moment, _all_moments),
+    "confidence": (_confidence, _all_confidences),
+}
 
 
 class Columns:

@@ -12,10 +12,21 @@ import numpy as np
 
 from annotator_ops.errors import Problem
 from annotator_ops.models import RaterKind
-from annotator_ops.rating_cells import Lack, as_text, as_value, faults_of, has_decimal_comma, has_parts, is_unicode
+from annotator_ops.rating_cells import (
+    ORDERS,
+    UNREAD,
+    Lack,
+    as_reply,
+    as_text,
+    as_value,
+    faults_of,
+    has_decimal_comma,
+    has_parts,
+    is_unicode,
+)
 from annotator_ops.rating_columns import Columns
 from annotator_ops.stats.table import RatingTable
-from annotator_ops.stats.values import MISSING, BoolArray
+from annotator_ops.stats.values import MISSING, BoolArray, FloatArray
 from annotator_ops.stats.vocabulary import CodeArray, combined, encode, reordered, repeat_faults, used, value_key
 
 
@@ -46,6 +57,7 @@ class Judging:
         bad |= np.array([word not in get_args(RaterKind) for word in kinds], dtype=np.bool_)[raw_kind]
         values, value, odd = self._values(judge)
         bad |= odd
+        bad |= _rows(columns, "order", lambda cell: as_text(cell) not in ("", *ORDERS))
         for measured in columns.measured.values():
             bad[list(measured.faulty)] = True
         for row in np.flatnonzero(bad).tolist():
@@ -53,8 +65,11 @@ class Judging:
             bad[row] = bool(faults)
             for fault in faults:
                 self._problem(*fault, row)
-        reasons, reason = _encoded(columns, "reason", lambda cell: as_text(cell) or "empty")
-        reason = np.where(value == MISSING, reason, np.int32(MISSING))
+        for name in ("model", "prompt", "turn", "order", "reply"):
+            words = _encoded(columns, name, as_reply if name == "reply" else lambda cell: as_text(cell) or None)
+            if words[0]:
+                coded[name] = words
+        reasons, reason = self._reasons(value, coded["reply"][1] if "reply" in coded else None)
         coded["value"] = values, value
         coded["reason"] = reordered(reasons, reason, used(reasons, reason))
         coded["source"] = _encoded(columns, "source", lambda cell: as_text(cell) or self._name)
@@ -63,6 +78,7 @@ class Judging:
             judge=judge,
             seconds=columns.numbers("seconds"),
             moments=columns.numbers("created_at"),
+            confidence=self._confidence(),
             repeats=self._repeats(*coded["item"], good=~bad),
         )
         return self._once(table, good=~bad)
@@ -86,6 +102,22 @@ class Judging:
         odd = np.array(faulty, dtype=np.bool_)[raw] | (judge & np.array(parts, dtype=np.bool_)[raw])
         return values, codes[raw], odd
 
+    def _reasons(self, value: CodeArray, reply: CodeArray | None) -> tuple[tuple[str, ...], CodeArray]:
+        """Why each row has no value; MISSING where it has one."""
+        reasons, reason = _encoded(self._columns, "reason", as_text)
+        blank = np.array([text == "" for text in reasons], dtype=np.bool_)[reason]
+        reason[blank] = len(reasons)
+        if reply is not None:
+            reason[blank & (reply != MISSING)] = len(reasons) + 1
+        reason[value != MISSING] = MISSING
+        reasons = (*reasons, "empty", UNREAD)
+        texts, codes = encode(reasons)
+        return texts, np.append(codes, np.int32(MISSING))[reason]
+
+    def _confidence(self) -> FloatArray | None:
+        numbers = self._columns.numbers("confidence") if "confidence" in self._columns.measured else None
+        return None if numbers is None or np.isnan(numbers).all() else numbers
+
     def _repeats(self, items: Sequence[str], item: CodeArray, *, good: BoolArray) -> Sequence[tuple[str, str]]:
         """Which item repeats which; what contradicts itself is named by the first line that says so, and left out."""
         originals, original = _encoded(self._columns, "repeat_of", as_text)
@@ -100,8 +132,15 @@ class Judging:
         return [] if faults else pairs
 
     def _once(self, table: RatingTable, *, good: BoolArray) -> RatingTable:
-        """The table without the rows that say again what is said; two different values are a problem."""
-        key = table.cells()[good]
+        """The table without the rows that say again what is said; two different values are a problem.
+
+        Replies that are still to be read are different where their words are.
+        """
+        key = table.cells("model", "prompt", "turn", "order")
+        if UNREAD in table.reasons and table.replies:
+            unread = table.reason == table.reasons.index(UNREAD)
+            key = combined((key, int(key.max()) + 1), (np.where(unread, table.reply + 1, 0), len(table.replies) + 1))
+        key = key[good]
         ordered = np.sort(key)
         if not (ordered[1:] == ordered[:-1]).any():
             return table
@@ -132,8 +171,8 @@ def _rows(columns: Columns, name: str, is_bad: Callable[[Any], bool]) -> BoolArr
     return bad[codes] if bad.any() else np.zeros(len(codes), dtype=np.bool_)
 
 
-def _encoded(columns: Columns, name: str, reading: Callable[[Any], str]) -> tuple[tuple[str, ...], CodeArray]:
-    """A column of texts by `reading`: its vocabulary and the rows' codes."""
+def _encoded(columns: Columns, name: str, reading: Callable[[Any], str | None]) -> tuple[tuple[str, ...], CodeArray]:
+    """A column of texts by `reading`, None being nothing: its vocabulary and the rows' codes."""
     cells, raw = columns.column(name)
     vocabulary, codes = encode(list(map(reading, cells)))
     return vocabulary, codes[raw]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from annotator_ops.errors import OpsError, Problem
-from annotator_ops.rating_cells import READ, REQUIRED, Lack, refuse_constant
+from annotator_ops.rating_cells import PEOPLE, REQUIRED, Form, Lack, refuse_constant
 
 # So few that a block's cells stay in the processor's cache: larger blocks take two to three times as long.
 _BLOCK = 500
@@ -56,8 +56,10 @@ class Rows:
     commas: bool = False
 
 
-def opened(path: Path, problems: list[Problem]) -> Rows:
+def opened(path: Path, problems: list[Problem], *, form: Form = PEOPLE) -> Rows:
     """The rows of a file, by its ending; what is no row is added to `problems` while they are read.
+
+    `form` says which columns are read.
 
     Raises RatingsError for columns that are missing or there twice, and OpsError ("ratings-unreadable") where there is
     no such table at all.
@@ -65,12 +67,12 @@ def opened(path: Path, problems: list[Problem]) -> Rows:
     ending = path.suffix.lower()
     try:
         if ending in {".parquet", ".pq"}:
-            return _parquet(path)
+            return _parquet(path, form)
         content = path.read_bytes()
         if ending in {".jsonl", ".ndjson"}:
             content.decode("utf-8-sig")
-            return Rows(READ, _jsonl_blocks(path, content, problems))
-        return _csv(path, content, problems)
+            return Rows(form.read, _jsonl_blocks(path, content, problems, form=form))
+        return _csv(path, content, problems, form=form)
     except UnicodeDecodeError as error:
         raise OpsError(
             f"{path} is not UTF-8 text: byte {error.start} does not fit.",
@@ -88,7 +90,7 @@ def opened(path: Path, problems: list[Problem]) -> Rows:
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
 
-def _csv(path: Path, content: bytes, problems: list[Problem]) -> Rows:
+def _csv(path: Path, content: bytes, problems: list[Problem], *, form: Form) -> Rows:
     text = content.decode("utf-8-sig")
     header_line = text[: text.find("\n")] if "\n" in text else text
     delimiter = max(",;\t", key=header_line.count)
@@ -97,12 +99,13 @@ def _csv(path: Path, content: bytes, problems: list[Problem]) -> Rows:
     raw = io.BytesIO(content)
     reader = csv.reader(io.TextIOWrapper(raw, "utf-8-sig", newline=""), delimiter=delimiter, strict=True)
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = form.named([name.strip() for name in next(reader, [])])
     except csv.Error as error:
         problems.append(_no_csv(path, error, reader.line_num))
         return Rows((), iter(()))
-    _check_columns(path, header)
-    read = tuple(name for name in header if name in READ)
+    _check_columns(path, header, form)
+    header = [name if name in form.read else "" for name in header]
+    read = tuple(filter(None, header))
     blocks = _csv_blocks(path, reader, header, problems, size=len(content), place=raw)
     return Rows(read, blocks, shielded=True, commas=delimiter == ";")
 
@@ -110,7 +113,7 @@ def _csv(path: Path, content: bytes, problems: list[Problem]) -> Rows:
 def _csv_blocks(
     path: Path, reader: Any, header: Sequence[str], problems: list[Problem], *, size: int, place: io.BytesIO
 ) -> Iterator[Block]:
-    at = {name: position for position, name in enumerate(header) if name in READ}
+    at = {name: position for position, name in enumerate(header) if name}
     width = {len(header)}
     last = reader.line_num
     whole = True
@@ -170,7 +173,7 @@ def _no_csv(path: Path, error: csv.Error, line: int) -> Problem:
 # --- JSON Lines ------------------------------------------------------------------------------------------------------
 
 
-def _jsonl_blocks(path: Path, content: bytes, problems: list[Problem]) -> Iterator[Block]:
+def _jsonl_blocks(path: Path, content: bytes, problems: list[Problem], *, form: Form) -> Iterator[Block]:
     raw = io.BytesIO(content)
     numbered = enumerate(io.TextIOWrapper(raw, "utf-8-sig", newline="\n"), start=1)
     while some := list(islice(numbered, _BLOCK)):
@@ -182,8 +185,19 @@ def _jsonl_blocks(path: Path, content: bytes, problems: list[Problem]) -> Iterat
                 lines.append(line)
         columns: dict[str, Sequence[Any]] = {
             name: [row.get(name, Lack.ABSENT) for row in rows] if name in REQUIRED else [row.get(name) for row in rows]
-            for name in READ
+            for name in form.read
         }
+        for other, name in form.names.items():
+            cells = columns[name]
+            if Lack.ABSENT in cells:
+                columns[name] = [
+                    row.get(other, cell) if cell is Lack.ABSENT else cell for row, cell in zip(rows, cells, strict=True)
+                ]
+        if "reply" in columns and Lack.ABSENT in columns["value"]:
+            columns["value"] = [
+                None if cell is Lack.ABSENT and "reply" in row else cell
+                for row, cell in zip(rows, columns["value"], strict=True)
+            ]
         yield Block(lines, columns, raw.tell() / len(content))
 
 
@@ -207,7 +221,7 @@ def _json_row(path: Path, text: str, line: int, problems: list[Problem]) -> dict
 # --- Parquet ---------------------------------------------------------------------------------------------------------
 
 
-def _parquet(path: Path) -> Rows:
+def _parquet(path: Path, form: Form) -> Rows:
     import pyarrow
     from pyarrow import parquet
 
@@ -219,8 +233,10 @@ def _parquet(path: Path) -> Rows:
             hint="Give the file the ending of what it is: .csv, .jsonl or .parquet.",
             code="ratings-unreadable",
         ) from error
-    _check_columns(path, table.column_names)
-    names = tuple(name for name in table.column_names if name in READ)
+    header = form.named(table.column_names)
+    _check_columns(path, header, form)
+    table = table.rename_columns(header)
+    names = tuple(name for name in header if name in form.read)
     table = table.select(names)
     if "created_at" in names:
         when = table.schema.field("created_at").type
@@ -249,16 +265,15 @@ def _cells(column: Any) -> list[Any]:
     return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in column.to_pylist()]
 
 
-def _check_columns(path: Path, header: Sequence[str]) -> None:
-    expected = f"The header needs {', '.join(REQUIRED)}."
+def _check_columns(path: Path, header: Sequence[str], form: Form) -> None:
+    or_reply = " (or reply, in a judges' file)" if "reply" in form.read else ""
+    expected = f"The header needs {', '.join(REQUIRED)}{or_reply}."
     problems = [
-        Problem(path.name, f"the column “{name}” is missing.", expected, "no-column", 1)
-        for name in REQUIRED
-        if name not in header
+        Problem(path.name, f"the column “{name}” is missing.", expected, "no-column", 1) for name in form.needed(header)
     ]
     problems += [
         Problem(path.name, f"the column “{name}” is there twice.", "Keep one of them.", "column-twice", 1)
-        for name in READ
+        for name in form.read
         if header.count(name) > 1
     ]
     if problems:

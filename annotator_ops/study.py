@@ -6,12 +6,13 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from annotator_ops.errors import OpsError, Problem, StudyError
 from annotator_ops.judge_schema import judge_files, judging, model_judge
+from annotator_ops.judge_settings import ModelJudge
 from annotator_ops.models import (
     Annotator,
     Criterion,
@@ -290,20 +291,51 @@ def ngrok_token(study: Study | None = None, *, environment: Mapping[str, str] | 
 
     Raises OpsError (code "secret-readable-by-others") for a file that others can read. None when there is none.
     """
-    written = (os.environ if environment is None else environment).get("NGROK_AUTHTOKEN", "").strip()
+    folders = (*([study.state_dir] if study else []), user_home())
+    files = [folder / "ngrok-token" for folder in folders]
+    return _secret("NGROK_AUTHTOKEN", files, what="ngrok token", environment=environment)
+
+
+def judge_key(study: Study, judge: ModelJudge, *, environment: Mapping[str, str] | None = None) -> Secret | None:
+    """The key of a judge's endpoint: the environment variable that it names, else the file of that name.
+
+    The file is in `keys/` in the study's `.ops` or in `user_home()`. None where the judge names no key.
+    Raises OpsError: "no-judge-key", "secret-readable-by-others", "secret-damaged" (it has letters that no key has).
+    """
+    if judge.key is None:
+        return None
+    files = [folder / "keys" / judge.key for folder in (study.state_dir, user_home())]
+    found = _secret(judge.key, files, what=f"key of {judge.name}", environment=environment)
+    if found is None:
+        raise OpsError(
+            f"There is no key for {judge.name}: {judge.key} is not set.",
+            hint=f"Set the environment variable, or write the key into {files[0]} and run `chmod 600` on it.",
+            code="no-judge-key",
+        )
+    if not re.fullmatch(r"[!-~]+", found.reveal()):
+        raise OpsError(
+            f"The key in {judge.key} is damaged: it has spaces in it, or letters that no key has.",
+            hint="Copy it once more from where it was made.",
+            code="secret-damaged",
+        )
+    return found
+
+
+def _secret(variable: str, files: Sequence[Path], *, what: str, environment: Mapping[str, str] | None) -> Secret | None:
+    """A secret from the environment, else from the first file that has it; nobody else may read that."""
+    written = (os.environ if environment is None else environment).get(variable, "").strip()
     if written:
         return Secret(written)
-    folders = [study.state_dir] if study else []
-    for file in (folder / "ngrok-token" for folder in (*folders, user_home())):
+    for file in files:
         if not file.is_file():
             continue
         if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise OpsError(
-                f"Others on this machine can read the ngrok token in {file}.",
-                hint=f"Run `chmod 600 {file}`; if others use this machine, make a new token as well.",
+                f"Others on this machine can read the {what} in {file}.",
+                hint=f"Run `chmod 600 {file}`; if others use this machine, make a new one as well.",
                 code="secret-readable-by-others",
             )
-        token = re.sub(r"\s+", "", file.read_text(encoding="utf-8-sig"))
-        if token:
-            return Secret(token)
+        found = re.sub(r"\s+", "", file.read_text(encoding="utf-8-sig", errors="replace"))
+        if found:
+            return Secret(found)
     return None

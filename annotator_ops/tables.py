@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from annotator_ops.measures import Rating, Value
 from annotator_ops.models import JSONDict
-from annotator_ops.rating_cells import COLUMNS, NUMBER
+from annotator_ops.rating_cells import COLUMNS, JUDGED, NUMBER
 from annotator_ops.results import Comment
 
 if TYPE_CHECKING:  # a second to import, and only Parquet needs it
@@ -32,11 +32,12 @@ _WIDE = ("rater", "kind", "item", "seconds")
 def encode_ratings(ratings: Sequence[Rating], form: TableFormat, *, wide: bool = False) -> bytes:
     """The ratings as the bytes of a file, rows in the order given.
 
-    Tidy (one row a rating) has the columns COLUMNS; in Parquet `value` is a text, and one more column, `number`, holds
+    Tidy (one row a rating) has the columns COLUMNS, and where any row has something that only judges have, those of
+    JUDGED; in Parquet `value` is a text, and one more column, `number`, holds
     it as a float where it is one. `wide` has one row a rater and item: rater, kind, item, seconds and one column a
     criterion with the values alone; why a value is missing is in the tidy form only.
     """
-    rows, columns = _wide_rows(ratings) if wide else ([_plain(rating) for rating in ratings], COLUMNS)
+    rows, columns = _wide_rows(ratings) if wide else _tidy_rows(ratings)
     return _packed(_frame(rows, columns, wide=wide)) if form == "parquet" else _written(rows, columns, form)
 
 
@@ -76,8 +77,9 @@ def _written(rows: Sequence[JSONDict], columns: Sequence[str], form: TableFormat
 
 
 def frame(ratings: Sequence[Rating], *, wide: bool = False) -> pandas.DataFrame:
-    """The table that Parquet holds, for a notebook: `seconds`, `number` are floats, `created_at` UTC, the rest text."""
-    rows, columns = _wide_rows(ratings) if wide else ([_plain(rating) for rating in ratings], COLUMNS)
+    """The table that Parquet holds, for a notebook: `seconds`, `confidence` and `number` are floats, `created_at` UTC,
+    the rest text."""
+    rows, columns = _wide_rows(ratings) if wide else _tidy_rows(ratings)
     return _frame(rows, columns, wide=wide)
 
 
@@ -119,6 +121,15 @@ def _plain(rating: Rating) -> JSONDict:
     }
 
 
+def _tidy_rows(ratings: Sequence[Rating]) -> tuple[list[JSONDict], tuple[str, ...]]:
+    rows = [_plain(rating) for rating in ratings]
+    if not any(getattr(rating, name) is not None for rating in ratings for name in JUDGED):
+        return rows, COLUMNS
+    for row, rating in zip(rows, ratings, strict=True):
+        row |= {name: getattr(rating, name) for name in JUDGED}
+    return rows, (*COLUMNS, *JUDGED)
+
+
 def _wide_rows(ratings: Sequence[Rating]) -> tuple[list[JSONDict], tuple[str, ...]]:
     criteria = dict.fromkeys(rating.criterion for rating in ratings)
     names = {name: f"criterion.{name}" if name in _WIDE else name for name in criteria}
@@ -144,7 +155,8 @@ def _frame(rows: Sequence[JSONDict], columns: Sequence[str], *, wide: bool) -> p
 
     def column(name: str) -> pandas.Series:
         cells = [row[name] for row in rows]
-        if name == "seconds" or (wide and all(cell is None or isinstance(cell, float) for cell in cells)):
+        measured = name == "seconds" or (name == "confidence" and not wide)
+        if measured or (wide and all(cell is None or isinstance(cell, float) for cell in cells)):
             return pandas.Series(cells, dtype="float64")
         if name == "created_at" and not wide:
             times = [datetime.fromisoformat(cell) if cell else None for cell in cells]

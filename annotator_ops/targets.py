@@ -14,6 +14,8 @@ from annotator_ops.tables import TableFormat
 # By their first columns the tables of each command are known.
 _EXPORT = ("rater", "kind", "item")
 _CONSENSUS = ("item", "criterion", "method")
+_JUDGED = ("item", "criterion", "value")
+_PREFERENCES = ("prompt", "chosen", "rejected")
 _REPORT_TITLE = b"annotation report</title>"
 _HEAD = 1 << 16
 _LONGEST_LINE = 1 << 26
@@ -71,6 +73,13 @@ def check_consensus_target(target: Path, *, inputs: Iterable[Path] = ()) -> None
         raise _other_kind(target, "table that `ops consensus` wrote")
 
 
+def check_preferences_target(target: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """`check_target` for pairs; what stands there already must be a file that `ops export preferences` wrote."""
+    check_target(target, suffixes=(".jsonl",), inputs=inputs)
+    if _holds_something(target) and not _begins_with(target, _PREFERENCES):
+        raise _other_kind(target, "file that `ops export preferences` wrote")
+
+
 def check_report_target(target: Path, *, inputs: Iterable[Path] = ()) -> None:
     """`check_target` for a page, and for its data beside it; a page that stands there must be a report of ours."""
     inputs = tuple(inputs)
@@ -78,6 +87,34 @@ def check_report_target(target: Path, *, inputs: Iterable[Path] = ()) -> None:
     check_target(target.with_suffix(".analysis.json"), suffixes=(".json",), inputs=inputs)
     if _holds_something(target) and _REPORT_TITLE not in _head(target):
         raise _other_kind(target, "report that `ops report` wrote")
+
+
+def check_judged_target(target: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """`check_target` for a table; what stands there already must be a table that `ops judge apply` wrote."""
+    check_target(target, suffixes=[f".{form}" for form in get_args(TableFormat)], inputs=inputs)
+    if _holds_something(target) and not _begins_with(target, _JUDGED):
+        raise _other_kind(target, "table that `ops judge apply` wrote")
+
+
+def check_calibration_target(target: Path, *, schema: str, inputs: Iterable[Path] = ()) -> None:
+    """`check_target` for a JSON file that says its `schema`; what stands there already must be of the same."""
+    check_target(target, suffixes=(".json",), inputs=inputs)
+    if _holds_something(target) and json.dumps(schema).encode() not in _head(target):
+        raise _other_kind(target, "calibration that `ops judge calibrate` wrote")
+
+
+def check_tasks_target(target: Path, content: str, *, inputs: Iterable[Path] = ()) -> None:
+    """`check_target` for a task file, which nobody can tell from one of the user's own: one is never overwritten.
+
+    A file that holds `content` already is no obstacle.
+    """
+    check_target(target, suffixes=(".jsonl",), inputs=inputs)
+    if _holds_something(target) and target.read_bytes() != content.encode():
+        raise OpsError(
+            f"{target} exists and holds other tasks, so it was not overwritten.",
+            hint="Name another file for the tasks, or move that one away.",
+            code="would-overwrite",
+        )
 
 
 def _same(target: Path, given: Path) -> bool:

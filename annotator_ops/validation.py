@@ -11,15 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from annotator_ops.addresses import why_no_subdomains
-from annotator_ops.errors import OpsError, Problem, StudyError
-from annotator_ops.gold import read_gold
-from annotator_ops.labeling import Control, Input, LabelConfig, check, default_criteria
-from annotator_ops.measures import Rating
+from annotator_ops.errors import Problem, StudyError
+from annotator_ops.labeling import Control, Input, LabelConfig, check
 from annotator_ops.models import Criterion, Level, Study
 from annotator_ops.rating_cells import NUMBER
-from annotator_ops.ratings import RatingsError, read_judges
 from annotator_ops.resources import resource
 from annotator_ops.study import Reading, read_closely
+from annotator_ops.validation_judges import judging_problems, model_problems
+from annotator_ops.validation_scores import gold_problems, judges_problems
 
 _SHOWN_IDS = 3
 _LOCK = "label-studio-"
@@ -84,11 +83,19 @@ def _fit(reading: Reading, study: Study) -> list[Problem]:
     problems += _tasks(study, config, reading)
     problems += _criteria(study, config, place)
     problems += _repeats(study, reading)
-    for index, judge in enumerate(study.judges):
-        problems += _scores(study, config, judge.path, read_judges, lambda *say, at=index: place(*say, "judges", at))
-    if study.gold is not None:
-        problems += _scores(study, config, study.gold, read_gold, lambda *say: place(*say, "gold"))
-    return problems
+    files, models = _judges_at(reading)
+    problems += judges_problems(study, config, place, files)
+    problems += gold_problems(study, config, place)
+    return [*problems, *model_problems(study, place, models), *judging_problems(study, config, place)]
+
+
+def _judges_at(reading: Reading) -> tuple[list[int], list[int]]:
+    """Where under `judges` files of scores are named, and where models to ask; nowhere, where the key was refused."""
+    written = reading.document.data.get("judges") or []
+    if reading.draft is None or len(written) != len(reading.draft.judges) + len(reading.draft.model_judges):
+        return [], []
+    entries = [(index, {"file": entry} if isinstance(entry, str) else entry) for index, entry in enumerate(written)]
+    return [at for at, entry in entries if "file" in entry], [at for at, entry in entries if "file" not in entry]
 
 
 class _Place:
@@ -99,39 +106,6 @@ class _Place:
 
     def __call__(self, message: str, hint: str, code: str, *path: str | int) -> Problem:
         return Problem(self._reading.document.where, message, hint, code, self._reading.line(*path))
-
-
-def _scores(
-    study: Study,
-    config: LabelConfig,
-    path: Path,
-    read: Callable[[Path], Sequence[Rating]],
-    place: Callable[[str, str, str], Problem],
-) -> Iterator[Problem]:
-    """The rows of a judges' or gold file: readable, and about the study's items and criteria."""
-    items = {task.id for task in study.tasks}
-    criteria = {criterion.name for criterion in study.criteria or default_criteria(config)}
-    if not path.is_file():
-        return  # said already, with the line
-    try:
-        ratings = read(path)
-    except RatingsError as error:
-        yield from error.problems
-        return
-    except OpsError as error:
-        yield place(error.message, error.hint, error.code)
-        return
-    for what, known, given in (
-        ("items", items, dict.fromkeys(rating.item for rating in ratings)),
-        ("criteria", criteria, dict.fromkeys(rating.criterion for rating in ratings)),
-    ):
-        # There may be more scores than this study has tasks; nothing in common is a mix-up.
-        if given and not known & set(given):
-            yield place(
-                f"{path.name} scores none of this study's {what}; its first is {next(iter(given))!r}.",
-                f"Name the {what} as in the study, or take the file out.",
-                f"judge-{what}",
-            )
 
 
 # --- single keys -----------------------------------------------------------------------------------------------------

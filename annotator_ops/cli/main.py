@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from annotator_ops import __version__
-from annotator_ops.cli import instances, public, results, statistics, studies
+from annotator_ops.cli import instances, judging, public, results, statistics, studies
 
 app = typer.Typer(
     name="ops",
@@ -37,7 +37,7 @@ def _root(
 
 
 # In the order in which a study meets them: that is also the order in `ops --help`.
-for group in (studies, instances, public, results, statistics):
+for group in (studies, instances, public, results, judging, statistics):
     group.register(app)
 
 

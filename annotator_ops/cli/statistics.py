@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import gc
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from annotator_ops.cli.board import analysis_board
 from annotator_ops.cli.edge import run
+from annotator_ops.cli.materials import FilesArgument, JudgesOption, LevelOption, either, now, tables_of
 from annotator_ops.cli.options import DEFAULT_STUDY, JsonOption, StudyOption
-from annotator_ops.cli.stored import stored
 from annotator_ops.errors import OpsError
+from annotator_ops.judge_settings import EPSILONS, Judging, Merging
 from annotator_ops.measures import ConsensusMethod
-from annotator_ops.models import Level, StepResult
+from annotator_ops.models import StepResult
 
 if TYPE_CHECKING:
     from annotator_ops.models import Study
     from annotator_ops.reporting.source import Progress, Tables
     from annotator_ops.store.database import Store
 
-FilesArgument = Annotated[
-    list[Path] | None, typer.Argument(help="Tidy tables (rater,item,criterion,value) instead of a study.")
-]
-JudgesOption = Annotated[
-    list[Path] | None, typer.Option("--judges", "-j", help="Judges' scores for the tables; may be given twice.")
-]
-LevelOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--level", "-l", help="CRITERION=nominal|ordinal|interval|ratio|circular; may be given several times."
-    ),
-]
 GoldOption = Annotated[
     Path | None, typer.Option("--gold", help="Right answers for the tables, in the same columns, of one rater.")
 ]
@@ -47,10 +31,17 @@ GroupOption = Annotated[
     list[str] | None,
     typer.Option("--group", "-g", help="NAME=PATTERN, such as experts=expert_*; two or more groups are compared."),
 ]
-
+JudgingOption = Annotated[
+    Path | None, typer.Option("--judging", help="How the tables' judges are measured: YAML, as under `judging:`.")
+]
+TurnsOption = Annotated[
+    str | None, typer.Option("--turns", help="Judges' turns become one by mean, median, min, max or last.")
+]
+EpsilonOption = Annotated[
+    str | None, typer.Option("--epsilon", help="Of the annotator test: a number, or expert, skilled, crowd.")
+]
 
 _LARGEST = 1_000_000
-_PERIOD = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def register(app: typer.Typer) -> None:
@@ -67,6 +58,9 @@ def analyze(
     gold: GoldOption = None,
     items: ItemsOption = None,
     group: GroupOption = None,
+    judging: JudgingOption = None,
+    turns: TurnsOption = None,
+    epsilon: EpsilonOption = None,
     study: StudyOption = DEFAULT_STUDY,
     json: JsonOption = False,
 ) -> None:
@@ -75,12 +69,14 @@ def analyze(
     def step() -> StepResult:
         from annotator_ops.steps.analyze import analyze_files, analyze_study
 
-        tables = _tables(files, judges, level, gold=gold, items=items, groups=group)
-        return _either(
+        tables = tables_of(files, judges, level, gold=gold, items=items, groups=group)
+        measured = _Measured(judging, turns, _epsilon(epsilon))
+        tables = measured.tables(tables)
+        return either(
             tables,
             study,
-            lambda given, shown: analyze_files(given, created_at=_now(), progress=shown),
-            lambda opened, store, shown: analyze_study(opened, store, created_at=_now(), progress=shown),
+            lambda given, shown: analyze_files(given, created_at=now(), progress=shown),
+            lambda opened, store, shown: analyze_study(measured.study(opened), store, created_at=now(), progress=shown),
         )
 
     run("analyze", step, json=json)
@@ -93,6 +89,9 @@ def report(
     gold: GoldOption = None,
     items: ItemsOption = None,
     group: GroupOption = None,
+    judging: JudgingOption = None,
+    turns: TurnsOption = None,
+    epsilon: EpsilonOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The HTML file to write.")] = None,
     study: StudyOption = DEFAULT_STUDY,
     json: JsonOption = False,
@@ -102,15 +101,71 @@ def report(
     def step() -> StepResult:
         from annotator_ops.steps.report import report_files, report_study
 
-        tables = _tables(files, judges, level, gold=gold, items=items, groups=group)
-        return _either(
+        tables = tables_of(files, judges, level, gold=gold, items=items, groups=group)
+        measured = _Measured(judging, turns, _epsilon(epsilon))
+        tables = measured.tables(tables)
+        return either(
             tables,
             study,
-            lambda given, shown: report_files(given, created_at=_now(), output=output, progress=shown),
-            lambda opened, store, shown: report_study(opened, store, created_at=_now(), output=output, progress=shown),
+            lambda given, shown: report_files(given, created_at=now(), output=output, progress=shown),
+            lambda opened, store, shown: report_study(
+                measured.study(opened), store, created_at=now(), output=output, progress=shown
+            ),
         )
 
     run("report", step, json=json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What the command line says of how judges are measured."""
+
+    judging: Path | None
+    turns: str | None
+    epsilon: float | None
+
+    def tables(self, tables: Tables | None) -> Tables | None:
+        if tables is None:
+            if self.judging is not None or self.turns is not None:
+                raise OpsError(
+                    "`--judging` and `--turns` belong to tables given on the command line; no table is given.",
+                    hint="Name the tables, or write `judging:`, and `turns:` under `judges:`, into study.yaml.",
+                    code="options-without-files",
+                )
+            return None
+        if self.turns is not None and self.turns not in get_args(Merging):
+            raise OpsError(
+                f"--turns {self.turns} is no way to make one score of several.",
+                hint=f"Write one of {', '.join(get_args(Merging))}.",
+                code="bad-turns",
+            )
+        from annotator_ops.reporting.known import judging_of
+
+        found = judging_of(self.judging) if self.judging is not None else tables.judging
+        return replace(tables, judging=self._with_epsilon(found), turns=cast("Merging | None", self.turns))
+
+    def study(self, study: Study) -> Study:
+        return replace(study, judging=self._with_epsilon(study.judging))
+
+    def _with_epsilon(self, judging: Judging) -> Judging:
+        return judging if self.epsilon is None else replace(judging, epsilon=self.epsilon)
+
+
+def _epsilon(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        epsilon = EPSILONS[text] if text in EPSILONS else float(text)
+    except ValueError:
+        epsilon = -1.0
+    if not 0 <= epsilon < 1:
+        words = ", ".join(f"{name} ({value:g})" for name, value in EPSILONS.items())
+        raise OpsError(
+            f"--epsilon {text} is no advantage that an annotator may need.",
+            hint=f"Write a number from 0 to below 1, or one of {words}.",
+            code="bad-epsilon",
+        )
+    return epsilon
 
 
 def consensus(
@@ -129,17 +184,17 @@ def consensus(
     def step() -> StepResult:
         from annotator_ops.steps.consensus import consensus_files, consensus_study
 
-        tables = _tables(files, None, level)
+        tables = tables_of(files, None, level)
 
         def of_files(given: Tables, shown: Progress) -> StepResult:
             target = output or Path(f"{given.name}-consensus.csv")
-            return consensus_files(given, target, method=method, created_at=_now(), progress=shown)
+            return consensus_files(given, target, method=method, created_at=now(), progress=shown)
 
         def of_study(opened: Study, store: Store, shown: Progress) -> StepResult:
             target = output or opened.root / f"{opened.name}-consensus.csv"
-            return consensus_study(opened, store, target, method=method, created_at=_now(), progress=shown)
+            return consensus_study(opened, store, target, method=method, created_at=now(), progress=shown)
 
-        return _either(tables, study, of_files, of_study)
+        return either(tables, study, of_files, of_study)
 
     run("consensus", step, json=json)
 
@@ -168,12 +223,12 @@ def plan_sample(
                 code="bad-half-width",
             )
         wanted = Wanted(_sizes(items, "--items"), _sizes(annotators, "--annotators"), half_width)
-        tables = _tables(files, None, level)
-        return _either(
+        tables = tables_of(files, None, level)
+        return either(
             tables,
             study,
-            lambda given, shown: plan_files(given, wanted, created_at=_now(), progress=shown),
-            lambda opened, store, shown: plan_study(opened, store, wanted, created_at=_now(), progress=shown),
+            lambda given, shown: plan_files(given, wanted, created_at=now(), progress=shown),
+            lambda opened, store, shown: plan_study(opened, store, wanted, created_at=now(), progress=shown),
         )
 
     run("plan-sample", step, json=json)
@@ -188,107 +243,3 @@ def _sizes(text: str, option: str) -> tuple[int, ...]:
             code="bad-sizes",
         )
     return tuple(sorted({int(part) for part in parts}))
-
-
-def _either(
-    tables: Tables | None,
-    study: Path,
-    of_tables: Callable[[Tables, Progress], StepResult],
-    of_study: Callable[[Study, Store, Progress], StepResult],
-) -> StepResult:
-    """A step on the tables where some are given, else on the study with its store, with progress shown."""
-    with analysis_board() as shown, _uncollected():
-        if tables is not None:
-            return of_tables(tables, shown.update)
-        opened, store = stored(study)
-        with store:
-            return of_study(opened, store, shown.update)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the collector of reference cycles, which nothing here makes.
-
-    Reading a million ratings makes millions of objects, and it would look through all of them again and again: an
-    eighth of the whole time.
-    """
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
-
-
-def _now() -> datetime:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-def _tables(
-    files: list[Path] | None,
-    judges: list[Path] | None,
-    level: list[str] | None,
-    *,
-    gold: Path | None = None,
-    items: Path | None = None,
-    groups: list[str] | None = None,
-) -> Tables | None:
-    """The tables of the command line, or None where it names none and the study is meant."""
-    if not files:
-        if judges or level or gold or items or groups:
-            raise OpsError(
-                "`--judges`, `--level`, `--gold`, `--items` and `--group` belong to tables given on the command line; "
-                "no table is given.",
-                hint="Name the tables, or write `judges:`, `criteria:` and `gold:` into study.yaml.",
-                code="options-without-files",
-            )
-        return None
-    from annotator_ops.reporting.source import Tables
-
-    levels, periods = _levels(level or ())
-    return Tables(
-        ratings=tuple(files),
-        judges=tuple(judges or ()),
-        levels=levels,
-        periods=periods,
-        gold=gold,
-        items=items,
-        groups=_groups(groups or ()),
-    )
-
-
-def _levels(given: Sequence[str]) -> tuple[dict[str, Level], dict[str, float]]:
-    """Levels by criterion, and the periods of circular ones."""
-    levels, periods = {}, {}
-    for text in given:
-        name, sign, said = text.rpartition("=")
-        level, colon, period = said.partition(":")
-        known = bool(sign) and bool(name) and level in set(Level)
-        if not known or (colon and not (level == Level.CIRCULAR and _PERIOD.fullmatch(period) and float(period) > 0)):
-            raise OpsError(
-                f"{text!r} declares no level of measurement.",
-                hint=f"Write CRITERION=LEVEL, the level one of {', '.join(Level)}; hours are hour=circular:24.",
-                code="bad-level",
-            )
-        if name in levels:
-            raise OpsError(
-                f"{text!r} gives {name} a second level.", hint="Give one level for each criterion.", code="bad-level"
-            )
-        levels[name] = Level(level)
-        if colon:
-            periods[name] = float(period)
-    return levels, periods
-
-
-def _groups(given: Sequence[str]) -> dict[str, str]:
-    groups: dict[str, str] = {}
-    for text in given:
-        name, sign, pattern = (part.strip() for part in text.partition("="))
-        if not sign or not name or not pattern or name in groups:
-            why = f"names the group {name} a second time" if name in groups else "names no group"
-            hint = "Write each group once, under a name of its own, as NAME=PATTERN: experts=expert_*."
-            raise OpsError(f"{text!r} {why}.", hint=hint, code="bad-group")
-        groups[name] = pattern
-    return groups

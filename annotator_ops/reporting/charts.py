@@ -6,44 +6,19 @@ the page's font. Nothing in a chart is the only place where a number is found: t
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-_SVG = "http://www.w3.org/2000/svg"
-_XLINK = "http://www.w3.org/1999/xlink"
-_WIDTH = 7.2
-_ROW = 0.3
+from annotator_ops.reporting.drawing import ROW, WIDTH, Palette, plain, short, svg, verbatim
+
 _MOST_BARS = 20
 _MOST_STACKED = 12
 _MOST_RATERS = 24
 _LEAST_LABELLED = 0.07
-_LONGEST_LABEL = 28
-_LETTER = 5.2  # mean width in points of a letter at 9 points
-
-
-@dataclass(slots=True)
-class _Palette:
-    """Colours that matplotlib can draw with, each standing for a CSS expression that replaces it in the SVG."""
-
-    expressions: dict[str, str]
-
-    def colour(self, expression: str) -> str:
-        known = {css: colour for colour, css in self.expressions.items()}
-        if expression in known:
-            return known[expression]
-        colour = f"#fe01{len(self.expressions) + 16:02x}"
-        self.expressions[colour] = expression
-        return colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +36,13 @@ def overview(groups: Mapping[str, Sequence[Interval]], *, thresholds: Sequence[f
 
     `thresholds` are dotted in the first panel. `name` becomes part of the ids in the SVG, which must differ on a page.
     """
-    palette = _Palette({})
+    palette = Palette({})
     rows = max(len(lines) for lines in groups.values())
-    figure = Figure(figsize=(_WIDTH, 0.72 + _ROW * rows))
+    figure = Figure(figsize=(WIDTH, 0.72 + ROW * rows))
     panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     for panel, (title, lines) in zip(panels, groups.items(), strict=True):
-        _forest(panel, lines, palette=palette)
-        _text(panel.set_title(title, loc="left", fontsize=10, color=palette.colour("var(--ink)"), pad=10))
+        forest(panel, lines, palette=palette)
+        verbatim(panel.set_title(title, loc="left", fontsize=10, color=palette.colour("var(--ink)"), pad=10))
         if panel is panels[0]:
             for threshold in thresholds:
                 panel.axvline(threshold, color=palette.colour("var(--muted)"), linewidth=0.8, linestyle=(0, (1, 2)))
@@ -84,7 +59,7 @@ def overview(groups: Mapping[str, Sequence[Interval]], *, thresholds: Sequence[f
                     fontsize=7,
                     color=palette.colour("var(--muted)"),
                 )
-    return _svg(figure, palette, name=name)
+    return svg(figure, palette, name=name)
 
 
 def distribution(found: Mapping[str, Any], *, labels: Sequence[str], ordered: bool, name: str) -> str:
@@ -123,7 +98,8 @@ def _on(category: int, n: int, *, ordered: bool) -> str:
     return "var(--ink)" if strength < 0.4 else "var(--on-middle)" if strength < 0.6 else "var(--on-strong)"
 
 
-def _forest(panel: Axes, lines: Sequence[Interval], *, palette: _Palette) -> None:
+def forest(panel: Axes, lines: Sequence[Interval], *, palette: Palette) -> None:
+    """Dots with their intervals, a line each, from above."""
     accent, ink = palette.colour("var(--accent)"), palette.colour("var(--ink)")
     lowest = min([0.0, *(line.low for line in lines if line.low is not None)])
     lowest = min([lowest, *(line.value for line in lines if line.value is not None)])
@@ -132,20 +108,20 @@ def _forest(panel: Axes, lines: Sequence[Interval], *, palette: _Palette) -> Non
             panel.plot([line.low, line.high], [row, row], color=accent, linewidth=2.2, solid_capstyle="round")
         if line.value is not None:
             panel.plot([line.value], [row], marker="o", markersize=6, color=accent)
-    panel.set_yticks(range(len(lines)), [_short(line.label) for line in lines])
+    panel.set_yticks(range(len(lines)), [short(line.label) for line in lines])
     panel.set_ylim(len(lines) - 0.5, -0.5)
     panel.set_xlim(lowest - 0.02, 1.0)
-    _plain(panel, palette, colour=ink)
+    plain(panel, palette, colour=ink)
     panel.grid(axis="x", color=palette.colour("var(--line)"), linewidth=0.6)
 
 
 def _stacked(found: Mapping[str, Any], *, labels: Sequence[str], ordered: bool, name: str) -> str:
-    palette = _Palette({})
+    palette = Palette({})
     colours = [palette.colour(css) for css in fills(len(labels), ordered=ordered)]
     rows: list[tuple[str, Sequence[int]]] = [("All", found["counts"])]
     if len(found["by_rater"]) <= _MOST_RATERS:
         rows += list(found["by_rater"].items())
-    figure = Figure(figsize=(_WIDTH, 0.1 + _ROW * len(rows)))
+    figure = Figure(figsize=(WIDTH, 0.1 + ROW * len(rows)))
     panel = figure.subplots()
     for row, (_, counts) in enumerate(rows):
         total, left = sum(counts), 0.0
@@ -157,126 +133,32 @@ def _stacked(found: Mapping[str, Any], *, labels: Sequence[str], ordered: bool, 
                 middle = left + share / 2
                 panel.text(middle, row, f"{100 * share:.0f}%", ha="center", va="center", fontsize=8, color=colour)
             left += share
-    panel.set_yticks(range(len(rows)), [_short(label) for label, _ in rows])
+    panel.set_yticks(range(len(rows)), [short(label) for label, _ in rows])
     panel.set_ylim(len(rows) - 0.5, -0.5)
     panel.set_xlim(0, 1)
     panel.set_xticks([])
-    _plain(panel, palette, colour=palette.colour("var(--ink)"))
-    return _svg(figure, palette, name=name)
+    plain(panel, palette, colour=palette.colour("var(--ink)"))
+    return svg(figure, palette, name=name)
 
 
 def _bars(found: Mapping[str, Any], *, labels: Sequence[str], name: str) -> str:
-    palette = _Palette({})
+    palette = Palette({})
     ink, accent = palette.colour("var(--ink)"), palette.colour("var(--accent)")
     bars = list(zip(labels, found["counts"], strict=True))
     if len(bars) > _MOST_BARS:
         bars.sort(key=lambda bar: -bar[1])
         rest = bars[_MOST_BARS - 1 :]
         bars = [*bars[: _MOST_BARS - 1], (f"{len(rest)} others", sum(n for _, n in rest))]
-    figure = Figure(figsize=(_WIDTH, 0.1 + 0.85 * _ROW * len(bars)))
+    figure = Figure(figsize=(WIDTH, 0.1 + 0.85 * ROW * len(bars)))
     panel = figure.subplots()
     panel.barh(range(len(bars)), [n for _, n in bars], height=0.72, color=accent, linewidth=0)
     for row, (_, n) in enumerate(bars):
         panel.annotate(
             f"{n:,}", (n, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=ink
         )
-    panel.set_yticks(range(len(bars)), [_short(label) for label, _ in bars])
+    panel.set_yticks(range(len(bars)), [short(label) for label, _ in bars])
     panel.set_ylim(len(bars) - 0.5, -0.5)
     panel.set_xlim(0, 1.1 * max(n for _, n in bars))
     panel.set_xticks([])
-    _plain(panel, palette, colour=ink)
-    return _svg(figure, palette, name=name)
-
-
-def _plain(panel: Axes, palette: _Palette, *, colour: str) -> None:
-    """No frame, no tick marks, names in the page's ink."""
-    for spine in panel.spines.values():
-        spine.set_visible(False)
-    panel.tick_params(axis="y", length=0, labelsize=9, labelcolor=colour, pad=8)
-    panel.tick_params(axis="x", length=0, labelsize=8, labelcolor=palette.colour("var(--muted)"))
-    panel.set_axisbelow(True)
-    for label in panel.get_yticklabels():
-        _text(label)
-
-
-def _text(text: Any) -> None:
-    """Names come from people: a dollar sign in one is no formula."""
-    text.set_parse_math(False)
-
-
-def _short(label: str) -> str:
-    one_line = " ".join(label.split())
-    return one_line if len(one_line) <= _LONGEST_LABEL else one_line[: _LONGEST_LABEL - 1] + "…"
-
-
-def _arrange(figure: Figure) -> None:
-    """Margins in points, so that every chart has the same width and letters of the same size on the page."""
-    width, height = (72 * inches for inches in figure.get_size_inches())
-    first = figure.axes[0]
-    longest = max(len(label.get_text()) for label in first.get_yticklabels())
-    titled, numbered = bool(first.get_title(loc="left")), len(first.get_xticks()) > 0
-    figure.subplots_adjust(
-        left=(16 + _LETTER * longest) / width,
-        right=1 - 10 / width,
-        top=1 - (34 if titled else 4) / height,
-        bottom=(18 if numbered else 4) / height,
-        wspace=0.16,
-    )
-
-
-def _svg(figure: Figure, palette: _Palette, *, name: str) -> str:
-    buffer = io.BytesIO()
-    _arrange(figure)
-    figure.patch.set_visible(False)
-    for panel in figure.axes:
-        panel.patch.set_visible(False)
-    # The salt makes the ids repeat from run to run; text stays text.
-    with (
-        mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.family": "DejaVu Sans"}),
-        warnings.catch_warnings(),
-    ):
-        # Only the width of a text is measured here; a browser has the letters that this font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        FigureCanvasSVG(figure)
-        metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(buffer, format="svg", metadata=metadata)
-    return _inline(buffer.getvalue().decode(), palette, name=name)
-
-
-def _inline(document: str, palette: _Palette, *, name: str) -> str:
-    """matplotlib's document as an element of the page: nothing global, its own ids, the page's colours and font."""
-    root = ElementTree.fromstring(document)  # noqa: S314 - what matplotlib has just written
-    for element in list(root.iter()):
-        # Inside a page the parser knows the elements of SVG by themselves; the page has a style for them.
-        element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
-        for child in list(element):
-            tag = child.tag.removeprefix(f"{{{_SVG}}}")
-            if tag in ("metadata", "title", "style") or (tag == "g" and not len(child)):
-                element.remove(child)
-        _own(element, name)
-    for key in ("width", "height", "version"):
-        root.attrib.pop(key, None)
-    root.set("aria-hidden", "true")
-    root.set("focusable", "false")
-    ElementTree.indent(root, space=" ")
-    text = ElementTree.tostring(root, encoding="unicode")
-    for colour, expression in palette.expressions.items():
-        text = re.sub(re.escape(colour), expression, text, flags=re.IGNORECASE)
-    return text
-
-
-def _own(element: ElementTree.Element, name: str) -> None:
-    """Keep ids only where something refers to them, and make them differ from those of the page's other charts."""
-    identity = element.attrib.pop("id", None)
-    if identity is not None and element.tag not in ("g", "svg"):
-        element.set("id", f"{name}-{identity}")
-    link = element.attrib.pop(f"{{{_XLINK}}}href", None)
-    if link is not None:
-        element.set("href", f"#{name}-{link.removeprefix('#')}")
-    if element.get("transform", "").startswith("rotate(-0 "):
-        del element.attrib["transform"]
-    if "style" in element.attrib:
-        element.set("style", re.sub(r" font-family: [^;]*;", "", element.attrib["style"]))
-    for key, value in element.attrib.items():
-        if "url(#" in value:
-            element.set(key, value.replace("url(#", f"url(#{name}-"))
+    plain(panel, palette, colour=ink)
+    return svg(figure, palette, name=name)

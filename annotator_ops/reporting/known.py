@@ -1,4 +1,4 @@
-"""Layer 2. What is known beside ratings, checked: right answers, repeats, groups of annotators, the items' texts."""
+"""Layer 2. What is known beside ratings, checked: right answers, repeats, groups, items, how judges are measured."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from pathlib import Path
 
 from annotator_ops.errors import OpsError
 from annotator_ops.gold import read_gold
+from annotator_ops.judge_schema import judging
+from annotator_ops.judge_settings import Judging
 from annotator_ops.measures import Value
 from annotator_ops.models import Level, Task
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import display, is_finite_number
 from annotator_ops.stats.vocabulary import repeat_faults
+from annotator_ops.study_schema import read_shape
+from annotator_ops.study_yaml import Document, read_yaml
 from annotator_ops.task_files import read_tasks
 
 
@@ -32,6 +36,43 @@ def items_of(path: Path) -> tuple[Task, ...]:
             code="items-invalid",
         )
     return file.tasks
+
+
+def judging_of(path: Path) -> Judging:
+    """How judges are measured, from a YAML file with the keys that stand under `judging:` in study.yaml.
+
+    The file of a ranking is looked for beside it. Raises OpsError ("judging-invalid") with every problem and its line.
+    """
+    try:
+        written = read_yaml(path.read_text(encoding="utf-8-sig"), where=path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
+        raise OpsError(
+            f"{path} cannot be read: {why}.",
+            hint="Name a YAML file with the keys of `judging:` in study.yaml.",
+            code="judging-invalid",
+        ) from error
+    # Read as a part of a study file, so that the same mistakes are said in the same words.
+    lines = {("judging", *place): line for place, line in written.lines.items()}
+    own = written.data or {}
+    data = {"name": "tables", "label_config": "-", "tasks": "-", "judging": own}
+    document = Document(path.name, data, lines, written.problems)
+    shape, _ = read_shape(document)
+    if shape is None or document.problems:
+        shown = "\n".join(f"  - {problem}" for problem in document.problems)
+        raise OpsError(
+            f"{path.name} does not say how judges are measured:\n{shown}",
+            hint="Write the keys that stand under `judging:` in study.yaml; study.example.yaml explains them.",
+            code="judging-invalid",
+        )
+    found = judging(shape.judging, path.parent)
+    if found.ranking is not None and not found.ranking.is_file():
+        raise OpsError(
+            f"{path.name} names the ranking {found.ranking}, which is not there.",
+            hint="Write its path as seen from the folder of that file.",
+            code="judging-invalid",
+        )
+    return found
 
 
 def repeating(table: RatingTable, tasks: Iterable[Task]) -> RatingTable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from annotator_ops.models import JSONDict
-from annotator_ops.reporting import charts, rounding
+from annotator_ops.reporting import charts, judge_charts, rounding
 from annotator_ops.reporting.view import Page, page
 from annotator_ops.resources import resource
 
@@ -17,7 +19,8 @@ from annotator_ops.resources import resource
 def render(analysis: JSONDict) -> str:
     """The report page of an analysis (the JSON of `ops analyze`).
 
-    The page loads nothing, runs no script, and carries the analysis itself as data.
+    The page loads nothing and carries the analysis itself as data. It runs no script but that of the leaderboard, where
+    there is one, and its policy names that one by its hash.
     """
     view = page(analysis)
     folder = resource("templates", "report")
@@ -29,11 +32,16 @@ def render(analysis: JSONDict) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    script = ""
+    if view.leaderboard and view.leaderboard.rows:
+        script = f"\n{(folder / 'leaderboard.js').read_text(encoding='utf-8')}"
     return environment.get_template("report.html.j2").render(
         page=view,
+        script=Markup(script),  # noqa: S704 - a shipped file
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         style=Markup((folder / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - a shipped file
         overview=_overview(analysis),
-        charts=_charts(view),
+        charts=_charts(view) | _judge_charts(view, _criteria(analysis)),
         legends=_legends(view),
         analysis=script_json(analysis),
     )
@@ -55,16 +63,27 @@ def script_json(data: JSONDict) -> Markup:
     return Markup(text)  # noqa: S704 - escaped above
 
 
+def _criteria(analysis: JSONDict) -> list[JSONDict]:
+    """The criteria in the order of the page's sections."""
+    return [*analysis["criteria"], *([analysis["overall"]] if analysis["overall"] else [])]
+
+
 def _overview(analysis: JSONDict) -> Markup:
-    criteria = [*analysis["criteria"], *([analysis["overall"]] if analysis["overall"] else [])]
-    compared = [criterion for criterion in criteria if criterion["level"]]
+    compared = [criterion for criterion in _criteria(analysis) if criterion["level"]]
     if not compared:
         return Markup("")
     groups = {"Krippendorff’s α": [_line(c, c["agreement"]["krippendorff_alpha"]) for c in compared]}
     if analysis["data"]["judges"]:
-        groups["Judges and people: ensemble ρ"] = [_line(c, (c["ensemble"] or {}).get("spearman")) for c in compared]
+        groups["Judges and people: ρ"] = [_line(c, _judges_rho(c)) for c in compared]
     drawn = charts.overview(groups, thresholds=(rounding.TENTATIVE, rounding.RELIABLE), name="overview")
     return Markup(drawn)  # noqa: S704 - an XML serializer wrote it
+
+
+def _judges_rho(criterion: JSONDict) -> JSONDict | None:
+    """Of the mean over all judges, or of the only one."""
+    judges = criterion["judges"]
+    found = criterion["ensembles"] if len(judges) > 1 else judges
+    return found[0]["spearman"] if found else None
 
 
 def _line(criterion: JSONDict, estimate: JSONDict | None) -> charts.Interval:
@@ -84,6 +103,18 @@ def _charts(view: Page) -> dict[str, Markup]:
         if section.distribution
     }
     return {anchor: Markup(svg) for anchor, svg in drawn.items()}  # noqa: S704 - an XML serializer wrote them
+
+
+def _judge_charts(view: Page, criteria: list[JSONDict]) -> dict[str, Markup]:
+    drawn = {}
+    for section, criterion in zip(view.sections, criteria, strict=True):
+        if section.judged and section.judged.chart:
+            name = f"{section.anchor}-judges"
+            drawn[name] = Markup(judge_charts.ceiling_chart(criterion, name=name))  # noqa: S704 - as above
+        if section.judged and section.judged.curve:
+            name = f"{section.anchor}-annotators"
+            drawn[name] = Markup(judge_charts.annotators_chart(criterion, name=name))  # noqa: S704 - as above
+    return drawn
 
 
 def _legends(view: Page) -> dict[str, list[tuple[str, str]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +11,9 @@ from annotator_ops.stats.values import display
 # Krippendorff (2019), Content Analysis, 4th ed., ch. 12: rely on alpha ≥ .800, draw tentative conclusions from ≥ .667.
 RELIABLE = 0.800
 TENTATIVE = 0.667
+
+# What is smaller than this is left over from the order of additions.
+_NOTHING = 1e-12
 
 _REASONS = {
     "not-rated": "not rated yet",
@@ -21,6 +24,10 @@ _REASONS = {
     "altered": "task was altered",
     "refused": "refused",
     "incomplete": "a criterion missing",
+    "unparsable": "no score in the reply",
+    "failed": "no reply, the request failed",
+    "inconsistent": "both orders disagree",
+    "off-scale": "off the scale",
 }
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
@@ -31,6 +38,18 @@ def coefficient(value: float) -> str:
     return text.replace("-0.000", "0.000").replace("-", "−")
 
 
+def journal(value: float, *, digits: int = 3) -> str:
+    """Without a leading zero, as journals print coefficients; what is below 1 is never printed as 1."""
+    text = f"{value:.{digits}f}"
+    if value < 1 and float(text) == 1:
+        text = f"{value:.3f}"
+    if value < 1 and float(text) == 1:
+        return "> .999"
+    text = text if float(text) else text.lstrip("-")
+    text = text.replace("-", "−")
+    return text.replace("0.", ".", 1) if text.lstrip("−").startswith("0.") else text
+
+
 def percent(share: float) -> str:
     """A share as a percentage with one decimal."""
     return f"{100 * share:.1f}%"
@@ -39,7 +58,7 @@ def percent(share: float) -> str:
 def mean(value: float) -> str:
     """A mean or standard deviation on the criterion's own scale."""
     text = f"{value:.2f}" if abs(value) < 1000 else f"{value:,.0f}"
-    if value and abs(value) < 0.01:
+    if _NOTHING < abs(value) < 0.01:
         text = f"{value:.2g}"  # on a scale of thousandths, two decimals would say nothing
     return text.replace("-0.00", "0.00").replace("-", "−")
 
@@ -100,6 +119,11 @@ def interval(estimate: Mapping[str, Any]) -> str:
     if estimate["low"] is None or estimate["high"] is None:
         return ""
     return f"[{coefficient(estimate['low'])}, {coefficient(estimate['high'])}]"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a person lists them: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def reason_text(code: str) -> str:

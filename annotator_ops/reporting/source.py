@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -15,10 +15,13 @@ import numpy as np
 from annotator_ops import __version__
 from annotator_ops.answers import lengths_of
 from annotator_ops.errors import OpsError
+from annotator_ops.judge_settings import JudgeFile, Judging, Merging
+from annotator_ops.judging.importing import Scale, check_names, declared_scales, imported, numbered, seen_scale
 from annotator_ops.labeling import LabelConfig, criteria_of, parse
 from annotator_ops.measures import Rating, Reason, Value
 from annotator_ops.models import Criterion, JSONDict, Level, Study
-from annotator_ops.ratings import read_judge_table, read_table
+from annotator_ops.ranking_file import read_ranking
+from annotator_ops.ratings import once, read_judge_table, read_table
 from annotator_ops.reporting.known import (
     check_apart,
     check_gold,
@@ -32,15 +35,16 @@ from annotator_ops.reporting.known import (
 from annotator_ops.reporting.words import worded
 from annotator_ops.results import Comment, Finding
 from annotator_ops.stats.analysis import Provenance, analyze
-from annotator_ops.stats.context import Context
+from annotator_ops.stats.context import Context, Position
 from annotator_ops.stats.criterion import criterion_data, ratings_on
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec, infer
 from annotator_ops.stats.reliability import ReliabilityData
 from annotator_ops.stats.table import RatingTable, joined
-from annotator_ops.stats.values import ValueKind, display
+from annotator_ops.stats.values import ValueKind
 from annotator_ops.tables import remarks
-from annotator_ops.wordings import wordings
+from annotator_ops.wordings import sizes, systems, wordings
+from annotator_ops.wordings import sources as sources_of
 
 _PACKAGES = ("krippendorff", "numpy", "scipy")
 # So many of the values that are no numbers are named.
@@ -60,6 +64,10 @@ class Collected(Protocol):
 
     def ratings(self) -> Sequence[Rating]: ...
 
+    def judgements(self) -> Sequence[Rating]:
+        """What models said that were asked here, their replies read."""
+        ...
+
     def findings(self) -> Sequence[Finding]: ...
 
     def comments(self) -> Sequence[Comment]: ...
@@ -71,7 +79,8 @@ class Tables:
 
     `levels` declares the level of measurement by criterion; any other is inferred, and a note says so; `periods` are
     the circumferences of circular ones. `gold` holds right answers, `items` tasks with their texts. `groups` gives each
-    group's name the pattern of its raters' ids.
+    group's name the pattern of its raters' ids. `judging` says how judges are measured, `turns` how their scores of
+    single turns become one.
     """
 
     ratings: tuple[Path, ...]
@@ -81,6 +90,8 @@ class Tables:
     gold: Path | None = None
     items: Path | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
+    judging: Judging = field(default_factory=Judging)
+    turns: Merging | None = None
 
     @property
     def name(self) -> str:
@@ -89,7 +100,8 @@ class Tables:
     @property
     def files(self) -> tuple[Path, ...]:
         """Every file that is read."""
-        return (*self.ratings, *self.judges, *(path for path in (self.gold, self.items) if path is not None))
+        others = (self.gold, self.items, self.judging.ranking)
+        return (*self.ratings, *self.judges, *(path for path in others if path is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +143,10 @@ def material_of_files(tables: Tables, *, created_at: datetime, progress: Progres
     Raises OpsError for a file that cannot be read, for a level of a criterion or a group of raters that is not there,
     and for one rater's two different values on one item.
     """
-    table = _once(_read(tables.ratings, tables.judges, progress))
+    files = [JudgeFile(path, tables.turns) for path in tables.judges]
+    people, given = _read(tables.ratings, files, progress)
+    people = once(people)
+    table, positions, notes = _judged(people, given, _seen_scales(people, given))
     names = list(table.criteria)
     unknown = sorted(tables.levels.keys() - set(names))
     if unknown:
@@ -140,11 +155,8 @@ def material_of_files(tables: Tables, *, created_at: datetime, progress: Progres
             hint=f"The criteria in the files are: {', '.join(names)}.",
             code="unknown-criterion",
         )
-    texts: dict[str, str] = {}
-    if tables.items is not None:
-        tasks = items_of(tables.items)
-        texts = wordings(tasks)
-        table = repeating(table, tasks)
+    tasks = items_of(tables.items) if tables.items is not None else ()
+    table = repeating(table, tasks) if tasks else table
     specs = tuple(
         replace(_inferred(name, table, level=tables.levels.get(name)), period=tables.periods.get(name))
         for name in names
@@ -155,7 +167,18 @@ def material_of_files(tables: Tables, *, created_at: datetime, progress: Progres
     provenance = Provenance(tables.name, tables.name, created_at, versions(), sources=sources)
     gold = gold_of(tables.gold)
     check_gold(gold, specs, tables.gold)
-    return Material(table, specs, Context(texts, {}, gold, groups), provenance, notes=gold_notes(gold, table))
+    context = Context(
+        texts=wordings(tasks),
+        gold=gold,
+        groups=groups,
+        systems=systems(tasks),
+        sources=sources_of(tasks),
+        sizes=sizes(tasks),
+        positions=positions,
+        judging=tables.judging,
+        outside=read_ranking(tables.judging.ranking) if tables.judging.ranking else {},
+    )
+    return Material(table, specs, context, provenance, notes=(*notes, *gold_notes(gold, table)))
 
 
 def material_of_study(
@@ -164,17 +187,21 @@ def material_of_study(
     """A study's collected ratings with its judges' files, by the criteria that the study declares."""
     config = parse(study.label_config)
     criteria = criteria_of(study)
-    judge_files = [judge.path for judge in study.judges]
     numbers = {criterion.name: criterion.values for criterion in criteria}
-    table = joined([RatingTable.from_ratings(collected.ratings()), _read((), judge_files, progress)])
-    # Judges may answer in the scale's words; the study file says which number a word stands for.
-    table = _once(table.with_values(lambda name, value: _numbered(value, numbers.get(name, {}))))
-    specs = [_spec(criterion, config, table) for criterion in criteria]
+    _, given = _read((), study.judges, progress)
+    given.append((RatingTable.from_ratings(collected.judgements()), None))
+    people = RatingTable.from_ratings(collected.ratings())
+    people = once(people.with_values(lambda name, value: numbered(value, numbers.get(name, {}))))
+    specs = [_spec(criterion, config, people) for criterion in criteria]
+    scales = declared_scales(study, config, specs)
+    names = [annotator.id for annotator in study.annotators]
+    items = {task.id for task in study.tasks}
+    table, positions, notes = _judged(people, given, scales, names=names, items=items)
     texts = remarks(collected.comments(), taken={spec.name for spec in specs})
     specs += [_remarks_spec(name) for name in dict.fromkeys(text.criterion for text in texts)]
     table = repeating(joined([table, RatingTable.from_ratings(texts)]), study.tasks)
     gold = {
-        name: {item: _numbered(value, numbers.get(name, {})) for item, value in answers.items()}
+        name: {item: numbered(value, numbers.get(name, {})) for item, value in answers.items()}
         for name, answers in gold_of(study.gold).items()
     }
     check_gold(gold, specs, study.gold)
@@ -188,7 +215,7 @@ def material_of_study(
         if annotator.attributes.get("group"):
             name = annotator.attributes["group"]
             groups[name] = (*groups.get(name, ()), annotator.id)
-    files = [*judge_files, *([study.gold] if study.gold else [])]
+    files = [*(judge.path for judge in study.judges), *([study.gold] if study.gold else [])]
     provenance = Provenance(
         study=study.name,
         title=study.title,
@@ -201,8 +228,19 @@ def material_of_study(
         {"annotator": found.annotator, "item": found.item, "code": found.code, "message": found.message}
         for found in collected.findings()
     )
-    context = Context(wordings(study.tasks, config.inputs), lengths, gold, groups)
-    return Material(table, tuple(specs), context, provenance, findings, gold_notes(gold, table))
+    context = Context(
+        texts=wordings(study.tasks, config.inputs),
+        lengths=lengths,
+        gold=gold,
+        groups=groups,
+        systems=systems(study.tasks),
+        sources=sources_of(study.tasks),
+        sizes=sizes(study.tasks, config.inputs),
+        positions=positions,
+        judging=study.judging,
+        outside=read_ranking(study.judging.ranking) if study.judging.ranking else {},
+    )
+    return Material(table, tuple(specs), context, provenance, findings, (*notes, *gold_notes(gold, table)))
 
 
 def nothing_collected(study: Study) -> OpsError:
@@ -220,32 +258,57 @@ def versions() -> dict[str, str]:
     return {"annotator-ops": __version__, "python": platform.python_version(), **packages}
 
 
-def _read(paths: Sequence[Path], judges: Sequence[Path], progress: Progress) -> RatingTable:
+_Given = list[tuple[RatingTable, Merging | None]]
+
+
+def _read(paths: Sequence[Path], judges: Sequence[JudgeFile], progress: Progress) -> tuple[RatingTable, _Given]:
+    """What the tables hold, and what each judges' file holds, with how its turns are merged."""
+
     def of(path: Path) -> Callable[[float], None]:
         return lambda share: progress(path.name, "reading", share)
 
     tables = [read_table(path, "human", progress=of(path)) for path in paths]
-    tables += [read_judge_table(path, progress=of(path)) for path in judges]
-    check_repeats([pair for table in tables for pair in table.repeats.items()])
-    return joined(tables)
+    given = [(read_judge_table(judge.path, progress=of(judge.path)), judge.turns) for judge in judges]
+    check_repeats([pair for table in (*tables, *(table for table, _ in given)) for pair in table.repeats.items()])
+    return joined(tables), given
 
 
-def _once(table: RatingTable) -> RatingTable:
-    """The table with what is there twice counted once; two different values of one rater on one item are an error."""
-    key = table.cells()
-    _, first, group = np.unique(key, return_index=True, return_inverse=True)
-    if len(first) == len(table):
-        return table
-    other = np.flatnonzero(table.value != table.value[first[group]])
-    if len(other):
-        one, two = table.where(np.array([first[group[other[0]]], other[0]])).ratings()
-        raise OpsError(
-            f"{two.rater} rated item {two.item} on {two.criterion} twice: {display(one.value)} ({one.source}) and "
-            f"{display(two.value)} ({two.source}).",
-            hint="Keep one of the two, or give different raters different ids.",
-            code="rated-twice",
+def _judged(
+    people: RatingTable,
+    given: _Given,
+    scales: Mapping[str, Scale],
+    *,
+    names: Sequence[str] = (),
+    items: Collection[str] | None = None,
+) -> tuple[RatingTable, Mapping[str, Mapping[str, Position]], tuple[str, ...]]:
+    """People's ratings with the judges' scores behind them; the judges' positions in pairs, and notes.
+
+    `names` are annotators who may have rated nothing yet; `items` those that there are, None where nobody says.
+    """
+    among = people.models()
+    given = [(table, how) for table, how in ((among, None), *given) if len(table)]
+    if not given:
+        return people, {}, ()
+    persons = people.people()
+    known = {*names, *persons.raters_here()}
+    check_names([name for table, _ in given for name in table.raters_here()], known)
+    found = imported(given, scales, items=items)
+    check_names(found.table.raters_here(), known)
+    return joined([persons, once(found.table)]), found.positions, found.notes
+
+
+def _seen_scales(people: RatingTable, given: _Given) -> dict[str, Scale]:
+    """By the values that are there, for criteria that no study declares."""
+    if not given:
+        return {}
+    persons = people.people()
+    tables = [people.models(), *(table for table, _ in given)]
+    return {
+        name: seen_scale(
+            name, persons.of(name).values_here(), [value for each in tables for value in each.of(name).values_here()]
         )
-    return table.where(np.sort(first))
+        for name in dict.fromkeys(name for each in (people, *tables) for name in each.criteria)
+    }
 
 
 def _inferred(name: str, table: RatingTable, *, level: Level | None, title: str = "") -> CriterionSpec:
@@ -258,10 +321,6 @@ def _inferred(name: str, table: RatingTable, *, level: Level | None, title: str 
     rows = people.where(np.flatnonzero(np.isin(people.value, odd))[:_NAMED]).ratings() if odd else []
     places = [(row.value, f"{row.rater} on item {row.item}") for row in rows if row.value is not None]
     return infer(name, values, counts=counts.tolist(), level=level, title=title, places=places)
-
-
-def _numbered(value: Value, numbers: Mapping[str, float]) -> Value:
-    return float(numbers[value]) if isinstance(value, str) and value in numbers else value
 
 
 def _text_spec(name: str, title: str) -> CriterionSpec:

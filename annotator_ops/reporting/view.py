@@ -11,6 +11,9 @@ from typing import Any
 from annotator_ops.models import JSONDict
 from annotator_ops.reporting import names, rounding
 from annotator_ops.reporting.figures import Figure, estimate
+from annotator_ops.reporting.judge_details import is_nominal, name_of
+from annotator_ops.reporting.judges import Judged, judged
+from annotator_ops.reporting.leaderboard import Board, board
 from annotator_ops.reporting.what import (
     CategoryRow,
     ConfusionRow,
@@ -28,17 +31,6 @@ from annotator_ops.stats.values import ValueKind
 _WIDEST_MATRIX = 14
 _MOST_FINDINGS = 3
 _MOST_ITEMS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeRow:
-    """A judge's, or the ensemble's, correlation with the mean human score."""
-
-    name: str
-    rho: Figure
-    mean: str
-    sd: str
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +70,7 @@ class Section:
     sources: tuple[str, ...]
     agreement: Figure
     coefficients: tuple[CoefficientRow, ...]
-    ensemble: Figure | None
+    lead_judge: tuple[str, Figure] | None
     distribution: Mapping[str, Any] | None
     ordered: bool
     chart_text: str
@@ -99,7 +91,7 @@ class Section:
     raters: tuple[RaterRow, ...]
     has_times: bool
     has_missing: bool
-    judges: tuple[JudgeRow, ...]
+    judged: Judged | None
     regions: tuple[tuple[str, str], ...]
     texts: tuple[tuple[str, str, str], ...]
 
@@ -116,8 +108,10 @@ class Page:
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     differences: tuple[tuple[str, str, Figure], ...]
+    leaderboard: Board | None
     has_judges: bool
     missing: tuple[tuple[str, str, str], ...]
+    judges_missing: tuple[tuple[str, str, str], ...]
     findings: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     seed: str
@@ -144,8 +138,10 @@ def page(analysis: JSONDict) -> Page:
         facts=_facts(analysis),
         sections=sections,
         differences=_differences(analysis),
+        leaderboard=board(analysis),
         has_judges=bool(analysis["data"]["judges"]),
-        missing=_missing([found for found in criteria if found["kind"] != ValueKind.TEXT.value]),
+        missing=_missing([found for found in criteria if found["kind"] != ValueKind.TEXT.value], "raters"),
+        judges_missing=_missing(criteria, "judges"),
         findings=_findings(analysis["findings"]),
         notes=tuple(analysis["notes"]),
         seed=str(analysis["seed"]),
@@ -208,7 +204,6 @@ def _section(criterion: JSONDict, number: int) -> Section:
     alpha = criterion["agreement"]["krippendorff_alpha"]
     found = criterion["distribution"]
     columns = _pair_columns(criterion)
-    ensemble = criterion["ensemble"]
     category_columns, category_rows = categories(criterion)
     return Section(
         anchor=f"criterion-{number}",
@@ -224,7 +219,7 @@ def _section(criterion: JSONDict, number: int) -> Section:
         sources=tuple(criterion["verdict"]["sources"]),
         coefficients=_coefficients(criterion),
         agreement=estimate(criterion["agreement"]["percent_agreement"], as_percent=True),
-        ensemble=estimate(ensemble["spearman"]) if ensemble else None,
+        lead_judge=_lead_judge(criterion),
         distribution=found,
         ordered=criterion["level"] not in (None, "nominal", "circular"),
         chart_text=_chart_text(criterion),
@@ -248,10 +243,17 @@ def _section(criterion: JSONDict, number: int) -> Section:
         raters=tuple(rater_row(rater) for rater in criterion["raters"]),
         has_times=any(rater["median_seconds"] is not None for rater in criterion["raters"]),
         has_missing=any(rater["missing"] for rater in criterion["raters"]),
-        judges=_judges(criterion),
+        judged=judged(criterion),
         regions=tuple((label, rounding.count(n)) for label, n in criterion.get("regions", {}).items()),
         texts=tuple((text["rater"], text["item"], text["text"]) for text in criterion.get("texts", [])),
     )
+
+
+def _lead_judge(criterion: JSONDict) -> tuple[str, Figure] | None:
+    """The mean over all judges, or the only judge, with its ρ with people; None for categories."""
+    judges = [] if is_nominal(criterion) else criterion["judges"]
+    found = criterion["ensembles"] if len(judges) > 1 else judges
+    return (name_of(found[0]), estimate(found[0]["spearman"])) if found else None
 
 
 def _coefficients(criterion: JSONDict) -> tuple[CoefficientRow, ...]:
@@ -322,25 +324,11 @@ def _matrix(criterion: JSONDict) -> tuple[tuple[str, tuple[Figure | None, ...]],
     return tuple((row, tuple(found.get((row, other)) or found.get((other, row)) for other in raters)) for row in raters)
 
 
-def _judges(criterion: JSONDict) -> tuple[JudgeRow, ...]:
-    rows = []
-    for judge in criterion["judges"]:
-        row = rater_row(judge)
-        rows.append(JudgeRow(row.name, estimate(judge["spearman"]), row.mean, row.sd))
-    ensemble = criterion["ensemble"]
-    if ensemble and len(rows) > 1:
-        dropped = ensemble["n_items_dropped"]
-        noun = "item lacks" if dropped == 1 else "items lack"
-        note = f"{rounding.count(dropped)} {noun} a judge’s score: left out" if dropped else ""
-        rows.append(JudgeRow("Ensemble (mean over judges)", estimate(ensemble["spearman"]), "", "", note))
-    return tuple(rows)
-
-
-def _missing(criteria: list[JSONDict]) -> tuple[tuple[str, str, str], ...]:
-    """Who lacks what: annotator, reason, and how many values on which criteria."""
+def _missing(criteria: list[JSONDict], who: str) -> tuple[tuple[str, str, str], ...]:
+    """Who lacks what: one of the "raters" or "judges", the reason, and how many values on which criteria."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     for criterion in criteria:
-        for rater in criterion["raters"]:
+        for rater in criterion[who]:
             for reason, n in rater["missing"].items():
                 found.setdefault((rater["rater"], reason), {})[criterion["title"]] = n
     return tuple(

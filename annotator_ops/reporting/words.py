@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from annotator_ops.models import JSONDict
-from annotator_ops.reporting.rounding import RELIABLE, TENTATIVE, counted, value_text
+from annotator_ops.reporting.judge_words import judges_verdict
+from annotator_ops.reporting.rounding import RELIABLE, TENTATIVE, counted, journal, value_text
 
 KRIPPENDORFF = "Krippendorff 2004, Content Analysis, 2nd ed., p. 241"
 LANDIS_KOCH = "Landis & Koch 1977, Biometrics 33, p. 165"
@@ -33,9 +34,10 @@ class Verdict:
 
 
 def worded(analysis: JSONDict) -> JSONDict:
-    """An analysis (plain JSON) with the verdict of each criterion, as `verdict`."""
+    """An analysis (plain JSON) with the verdict on each criterion, as `verdict`, and that on its judges."""
     for criterion in (*analysis["criteria"], *([analysis["overall"]] if analysis["overall"] else [])):
         criterion["verdict"] = verdict(criterion).as_json()
+        criterion["judges_verdict"] = judges_verdict(criterion)
         for comparison in criterion.get("comparisons", ()):
             comparison["sentence"] = compared(comparison)
     return analysis
@@ -139,13 +141,7 @@ def compared(comparison: JSONDict) -> str:
 
 def short(value: float) -> str:
     """Two decimals without a leading zero, as journals print coefficients; what is below 1 is never printed as 1."""
-    text = f"{value:.2f}"
-    if value < 1 and text == "1.00":
-        text = f"{value:.3f}"
-    if value < 1 and text == "1.000":
-        return "> .999"
-    text = text.replace("-0.00", "0.00").replace("-", "−")
-    return text.replace("0.", ".", 1) if text.lstrip("−").startswith("0.") else text
+    return journal(value, digits=2)
 
 
 def _standing(alpha: JSONDict) -> tuple[str, str]:

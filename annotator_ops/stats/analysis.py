@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from annotator_ops.judge_settings import Judging
 from annotator_ops.measures import Rating
 from annotator_ops.models import JSONDict
 from annotator_ops.stats.context import Context
 from annotator_ops.stats.contrasts import criteria_differences
 from annotator_ops.stats.criterion import criterion_entry, ratings_on
 from annotator_ops.stats.intervals import Resampling
+from annotator_ops.stats.judges.entries import scores_on
+from annotator_ops.stats.judges.leaderboard import Measured, leaderboard
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.overall import overall_of
 from annotator_ops.stats.table import RatingTable
 
-SCHEMA = "annotator-ops/analysis@2"
+SCHEMA = "annotator-ops/analysis@3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Provenance:
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """All estimates of a study with the hash of what they were computed from; `overall` is a derived criterion,
-    `differences` are of alpha between criteria."""
+    `differences` are of alpha between criteria, `judging` is how judges were measured."""
 
     provenance: Provenance
     inputs_hash: str
@@ -45,6 +48,8 @@ class Analysis:
     criteria: tuple[JSONDict, ...]
     overall: JSONDict | None
     differences: tuple[JSONDict, ...] = ()
+    leaderboard: JSONDict | None = None
+    judging: JSONDict = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     findings: tuple[JSONDict, ...] = field(default=())
 
@@ -65,6 +70,8 @@ class Analysis:
             "criteria": list(self.criteria),
             "overall": self.overall,
             "differences": list(self.differences),
+            "leaderboard": self.leaderboard,
+            "judging": self.judging,
             "notes": list(self.notes),
             "findings": list(self.findings),
         }
@@ -96,9 +103,8 @@ def analyze(
     unknown = sorted({table.criteria[code] for code in np.unique(table.criterion)} - {spec.name for spec in specs})
     if unknown:
         notes.append(f"Not analysed, because no criterion has this name: {', '.join(unknown)}.")
-    overall, overall_note = overall_of(table, specs, resampling, context)
-    if overall_note:
-        notes.append(overall_note)
+    overall, overall_notes = overall_of(table, specs, resampling, context)
+    notes += overall_notes
     differences, differences_note = criteria_differences(table, specs, resampling)
     if differences_note:
         notes.append(differences_note)
@@ -110,9 +116,31 @@ def analyze(
         criteria=tuple(entries),
         overall=overall,
         differences=tuple(differences),
+        leaderboard=_leaderboard(table, specs, resampling, context),
+        judging=_judging(context.judging),
         notes=tuple(notes),
         findings=tuple(findings),
     )
+
+
+def _leaderboard(
+    table: RatingTable, specs: Sequence[CriterionSpec], resampling: Resampling, context: Context
+) -> JSONDict | None:
+    if not context.systems:
+        return None
+    measured = [
+        Measured(spec.name, spec.title or spec.name, scores_on(ratings_on(table, spec), spec)) for spec in specs
+    ]
+    return leaderboard(measured, context=context, resampling=resampling)
+
+
+def _judging(judging: Judging) -> JSONDict:
+    return {
+        "epsilon": judging.epsilon,
+        "agrees_within": judging.agrees_within,
+        "weights": dict(judging.weights),
+        "random_sample": judging.random_sample,
+    }
 
 
 def _data(table: RatingTable, *, comments: Collection[str]) -> JSONDict:

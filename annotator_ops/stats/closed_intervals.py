@@ -18,7 +18,7 @@ _LEAST_CORRELATED = 3
 _LEAST_FOR_INTERVAL = 5
 
 
-def share(successes: int, n: int, *, name: str, confidence: float = CONFIDENCE, n_raters: int = 1) -> Estimate:
+def share(successes: float, n: int, *, name: str, confidence: float = CONFIDENCE, n_raters: int = 1) -> Estimate:
     """A share with the score interval of Wilson 1927 (J Am Stat Assoc 22). Raises ValueError unless n ≥ 1."""
     if n < 1:
         raise ValueError("A share needs at least one case.")

@@ -26,8 +26,9 @@ class Context:
     `texts` by item; `lengths` by criterion, then item, how long the parts are that spans are marked in; `gold` the
     right answers by criterion, then item; `groups` the raters of each group by name.
 
-    For judges: `systems` is which system made an item, `sizes` how many words an item has; `positions`, by judge, then
-    criterion, is of pairs that were judged in both orders; `judging` is how judges are to be measured.
+    For judges: `systems` is which system made an item, `sources` from which input, `sizes` how many words an item has;
+    `positions`, by judge, then criterion, is of pairs that were judged in both orders; `judging` is how judges are to
+    be measured. `outside` is an outside ranking of the systems: each one's score there, higher is better.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -38,3 +39,5 @@ class Context:
     sizes: Mapping[str, float] = field(default_factory=dict)
     positions: Mapping[str, Mapping[str, Position]] = field(default_factory=dict)
     judging: Judging = field(default_factory=Judging)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    outside: Mapping[str, float] = field(default_factory=dict)

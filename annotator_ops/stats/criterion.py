@@ -21,7 +21,7 @@ from annotator_ops.stats.context import Context
 from annotator_ops.stats.groups import group_entries
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.items import item_disagreement
-from annotator_ops.stats.judging import judge_entries
+from annotator_ops.stats.judges.entries import judge_entries
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.people import Observed, people_entries
 from annotator_ops.stats.preferences import preference_shares
@@ -75,8 +75,6 @@ def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampl
         "items": [],
         "groups": [],
         "comparisons": [],
-        "judges": [],
-        "ensemble": None,
         "derived": None,
         "sides": None,
     }
@@ -95,8 +93,7 @@ def criterion_entry(table: RatingTable, spec: CriterionSpec, resampling: Resampl
     if spec.sides is not None:
         sides = preference_shares(humans.ratings(), left=spec.sides[0], right=spec.sides[1])
         entry["sides"] = None if isinstance(sides, Reason) else sides.as_json()
-    entry["judges"], entry["ensemble"] = judge_entries(humans, judges, level=spec.level, resampling=resampling)
-    return entry
+    return entry | judge_entries(humans, judges, spec, context=context, resampling=resampling)
 
 
 def ratings_on(table: RatingTable, spec: CriterionSpec) -> RatingTable:

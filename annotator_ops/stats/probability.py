@@ -6,7 +6,10 @@ of a small study.
 
 from __future__ import annotations
 
+import numpy as np
 from scipy import special
+
+from annotator_ops.stats.values import FloatArray
 
 
 def normal_quantile(probability: float) -> float:
@@ -22,6 +25,16 @@ def t_quantile(probability: float, degrees: float) -> float:
 def t_two_sided(t: float, degrees: float) -> float:
     """The probability that Student's t is at least as far from 0 as `t`."""
     return float(2 * special.stdtr(degrees, -abs(t)))
+
+
+def t_below(t: float, degrees: float) -> float:
+    """The probability that Student's t is at most `t`."""
+    return float(special.stdtr(degrees, t))
+
+
+def beta_quantile(probability: float, a: FloatArray, b: FloatArray) -> FloatArray:
+    """The beta distributions with these two shapes: the values below which they are with this probability."""
+    return np.asarray(special.betaincinv(a, b, probability), dtype=np.float64)
 
 
 def f_quantile(probability: float, numerator: float, denominator: float) -> float:

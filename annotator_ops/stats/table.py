@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from math import isnan
 from typing import Any
 
@@ -14,6 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from annotator_ops.measures import Rating, Value
+from annotator_ops.stats.columns import (
+    absent,
+    by_name,
+    digest_codes,
+    digest_listed,
+    digest_numbers,
+    is_shared,
+    moment,
+    time_of,
+    unknown,
+)
 from annotator_ops.stats.values import MISSING, BoolArray, FloatArray, is_finite_number
 from annotator_ops.stats.vocabulary import (
     CodeArray,
@@ -28,8 +37,6 @@ from annotator_ops.stats.vocabulary import (
     value_text,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime.max.replace(tzinfo=UTC) - _EPOCH
 _VOCABULARIES = {
     "rater": "raters",
     "item": "items",
@@ -39,6 +46,9 @@ _VOCABULARIES = {
     "source": "sources",
 }
 _COLUMNS = (*_VOCABULARIES, "judge", "seconds", "moments")
+# What only judges have; a table without any of it pays nothing for it.
+_JUDGED = {"model": "model_names", "prompt": "prompts", "reply": "replies", "turn": "turns", "order": "orders"}
+_HASHED = ("model", "prompt")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +59,9 @@ class RatingTable:
     appearance. `values` lists what was said; two entries are different values, except for marked regions, which are not
     compared. `judge` is True where a model rated. `seconds` (spent on the task) and `moments` (seconds since 1970, UTC;
     exact to the microsecond up to the year 2242) are NaN where unknown. All columns have the length of the table.
+
+    Of judges: `confidence` (0 to 1, NaN where unknown) and, as codes, `model`, `prompt`, `reply`, `turn` and `order`
+    (see `Rating`). Where no row has one, its vocabulary is empty and its column one shared number that is not written.
 
     `repeats` names, for an item that is the same task given a second time, the item that it was first; the first need
     not be in the table.
@@ -69,6 +82,17 @@ class RatingTable:
     judge: BoolArray
     seconds: FloatArray
     moments: FloatArray
+    model_names: tuple[str, ...]
+    prompts: tuple[str, ...]
+    replies: tuple[str, ...]
+    turns: tuple[str, ...]
+    orders: tuple[str, ...]
+    model: CodeArray
+    prompt: CodeArray
+    reply: CodeArray
+    turn: CodeArray
+    order: CodeArray
+    confidence: FloatArray
     repeats: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -82,13 +106,24 @@ class RatingTable:
             name: encode([getattr(row, name) for row in rows], key=value_key if name == "value" else None)
             for name in _VOCABULARIES
         }
+        judged = [row for row in rows if row.kind == "judge"]
+        coded |= {
+            name: encode([getattr(row, name) for row in rows])
+            for name in _JUDGED
+            if any(getattr(row, name) is not None for row in judged)
+        }
+        confidence = None
+        if any(row.confidence is not None for row in judged):
+            known = [np.nan if row.confidence is None else row.confidence for row in rows]
+            confidence = np.array(known, dtype=np.float64) + 0.0
         seconds = [np.nan if row.seconds is None else row.seconds for row in rows]
         moments = [np.nan if row.created_at is None else moment(row.created_at) for row in rows]
         return cls.from_columns(
             coded,
             judge=np.array([row.kind == "judge" for row in rows], dtype=np.bool_),
-            seconds=np.array(seconds, dtype=np.float64),
+            seconds=np.array(seconds, dtype=np.float64) + 0.0,  # without the sign of zero
             moments=np.array(moments, dtype=np.float64),
+            confidence=confidence,
             repeats=(repeats or {}).items(),
         )
 
@@ -100,15 +135,20 @@ class RatingTable:
         judge: BoolArray,
         seconds: FloatArray,
         moments: FloatArray,
+        confidence: FloatArray | None = None,
         repeats: Iterable[tuple[str, str]] = (),
     ) -> RatingTable:
         """A table of columns that are numbers already; `coded` has vocabulary and codes (int32) by the singular name.
 
-        Raises ValueError for repeats that contradict each other.
+        What only judges have may be left out. Raises ValueError for repeats that contradict each other.
         """
-        vocabularies: dict[str, Any] = {_VOCABULARIES[name]: vocabulary for name, (vocabulary, _) in coded.items()}
+        size = len(judge)
+        coded = {name: ((), absent(size)) for name in _JUDGED} | dict(coded)
+        plural = _VOCABULARIES | _JUDGED
+        vocabularies: dict[str, Any] = {plural[name]: vocabulary for name, (vocabulary, _) in coded.items()}
         codes: dict[str, Any] = {name: each for name, (_, each) in coded.items()}
         others: dict[str, Any] = {"judge": judge, "seconds": seconds, "moments": moments}
+        others["confidence"] = unknown(size) if confidence is None else confidence
         return cls(**vocabularies, **codes, **others, repeats=_checked(repeats)).in_order()
 
     def in_order(self) -> RatingTable:
@@ -121,11 +161,16 @@ class RatingTable:
         """The rows as records, times in UTC."""
 
         def column(name: str) -> list[Any]:
-            listed = [*getattr(self, _VOCABULARIES[name]), None]  # MISSING, which is −1, is its last
+            listed = [*getattr(self, (_VOCABULARIES | _JUDGED)[name]), None]  # MISSING, which is −1, is its last
             return list(map(listed.__getitem__, getattr(self, name).tolist()))
 
+        judged: list[Iterable[Any]] = []
+        if self.has_judged:
+            confidence = (None if isnan(number) else number for number in self.confidence.tolist())
+            judged = [confidence, *map(column, _JUDGED)]
+
         moments, when = np.unique(self.moments, return_inverse=True)
-        times = [_time(each) for each in moments.tolist()]
+        times = [time_of(each) for each in moments.tolist()]
         return list(
             map(
                 Rating,
@@ -138,14 +183,26 @@ class RatingTable:
                 map(times.__getitem__, when.ravel().tolist()),
                 (None if isnan(seconds) else seconds for seconds in self.seconds.tolist()),
                 (source or "" for source in column("source")),
+                *judged,
             )
         )
+
+    @property
+    def has_judged(self) -> bool:
+        """Whether any row may have something that only judges have."""
+        return not is_shared(self.confidence) or any(getattr(self, plural) for plural in _JUDGED.values())
 
     def where(self, rows: BoolArray | npt.NDArray[np.intp]) -> RatingTable:
         """The rows that a mask or an array of positions selects; the vocabularies and repeats stay as they are."""
         if rows.dtype == np.bool_ and rows.all():
             return self
-        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+        taken: dict[str, Any] = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        size = len(taken["judge"])
+        for name in _JUDGED:
+            column = getattr(self, name)
+            taken[name] = absent(size) if is_shared(column) else column[rows]
+        taken["confidence"] = unknown(size) if is_shared(self.confidence) else self.confidence[rows]
+        return replace(self, **taken)
 
     def of(self, criterion: str) -> RatingTable:
         """The rows on one criterion."""
@@ -173,13 +230,18 @@ class RatingTable:
         numbers = [value if is_finite_number(value) else np.nan for value in self.values]
         return np.array([*numbers, np.nan], dtype=np.float64)[self.value]
 
-    def cells(self) -> npt.NDArray[np.int64]:
-        """One number a row, the same where kind, rater, item and criterion are the same; shape rows."""
+    def cells(self, *further: str) -> npt.NDArray[np.int64]:
+        """One number a row, the same where kind, rater, item and criterion are the same; shape rows.
+
+        `further` names columns that only judges have and that are to be the same, too.
+        """
+        vocabularies = {name: getattr(self, _JUDGED[name]) for name in further}
         return combined(
             (self.judge, 2),
             (self.rater, len(self.raters)),
             (self.item, len(self.items)),
             (self.criterion, len(self.criteria)),
+            *((getattr(self, name) + 1, len(known) + 1) for name, known in vocabularies.items() if known),
         )
 
     @property
@@ -239,14 +301,19 @@ class RatingTable:
         Rows by criterion, kind, rater, item and value, then by all else; raters and items in natural order, criteria,
         reasons and sources by name, values by size and then by name.
         """
-        criteria, criterion = reordered(self.criteria, self.criterion, _by_name(self.criteria))
+        criteria, criterion = reordered(self.criteria, self.criterion, by_name(self.criteria))
         values, value = reordered(self.values, self.value, value_order(self.values))
-        reasons, reason = reordered(self.reasons, self.reason, _by_name(self.reasons))
-        sources, source = reordered(self.sources, self.source, _by_name(self.sources))
+        reasons, reason = reordered(self.reasons, self.reason, by_name(self.reasons))
+        sources, source = reordered(self.sources, self.source, by_name(self.sources))
+        judged: dict[str, Any] = {}
+        for name, plural in _JUDGED.items():
+            vocabulary = getattr(self, plural)
+            if vocabulary:
+                judged[plural], judged[name] = reordered(vocabulary, getattr(self, name), by_name(vocabulary))
         table = replace(
             self,
             criteria=criteria, values=values, reasons=reasons, sources=sources,
-            criterion=criterion, value=value, reason=reason, source=source,
+            criterion=criterion, value=value, reason=reason, source=source, **judged,
         )  # fmt: skip
         key = combined(
             (criterion, len(criteria)),
@@ -260,28 +327,34 @@ class RatingTable:
             return table
         order = np.argsort(key)
         if (key[order[1:]] == key[order[:-1]]).any():
-            order = np.lexsort((source, self.moments, self.seconds, reason, key))
+            # What a hash is made of comes first: it must not depend on what it does not see.
+            seen = [judged[name] for name in _HASHED if name in judged]
+            seen += [] if is_shared(self.confidence) else [self.confidence]
+            unseen = [codes for name, codes in judged.items() if name in _JUDGED and name not in _HASHED]
+            order = np.lexsort((*unseen, source, self.moments, *seen, self.seconds, reason, key))
         return table.where(order)
 
     def content_hash(self) -> str:
         """SHA-256 (hex) of all that was said, by whom, of what, why not, and in how many seconds; in row order.
 
-        What is repeated counts, when it was said and which file it came from do not.
+        What is repeated counts, and of judges how confident they were, their models and prompts, where that is known;
+        when it was said, in which words and which file it came from do not.
         """
         digest = hashlib.sha256(f"{len(self)}\n".encode())
         for name in ("rater", "item", "criterion", "value", "reason"):
-            vocabulary, codes = getattr(self, _VOCABULARIES[name]), getattr(self, name)
-            # Entries get their number by their text, so that neither the order of the file nor its first row matters.
-            here = used(vocabulary, codes)
-            texts = [value_text(vocabulary[code]) if name == "value" else vocabulary[code] for code in here]
-            order = _by_name(texts)
-            _, ranks = reordered(vocabulary, codes, [here[place] for place in order])
-            _update(digest, [texts[place] for place in order])
-            digest.update(ranks.astype("<i4").tobytes())
+            text = value_text if name == "value" else str
+            digest_codes(digest, getattr(self, _VOCABULARIES[name]), getattr(self, name), text=text)
         digest.update(self.judge.tobytes())
-        digest.update(np.where(np.isnan(self.seconds), np.nan, self.seconds + 0.0).astype("<f8").tobytes())
+        digest_numbers(digest, self.seconds)
         items = {self.items[code] for code in used(self.items, self.item)} if self.repeats else set()
-        _update(digest, sorted([item, original] for item, original in self.repeats.items() if item in items))
+        digest_listed(digest, sorted([item, original] for item, original in self.repeats.items() if item in items))
+        if not np.isnan(self.confidence).all():
+            digest.update(b"confidence\n")
+            digest_numbers(digest, self.confidence)
+        for name in _HASHED:
+            if (getattr(self, name) != MISSING).any():
+                digest.update(f"{name}\n".encode())
+                digest_codes(digest, getattr(self, _JUDGED[name]), getattr(self, name))
         return digest.hexdigest()
 
 
@@ -294,7 +367,9 @@ def joined(tables: Sequence[RatingTable]) -> RatingTable:
         return np.concatenate([np.zeros(0, dtype=dtype), *(getattr(table, name) for table in tables)])
 
     coded = {}
-    for singular, plural in _VOCABULARIES.items():
+    for singular, plural in (_VOCABULARIES | _JUDGED).items():
+        if singular in _JUDGED and not any(getattr(table, plural) for table in tables):
+            continue
         entries = [entry for table in tables for entry in getattr(table, plural)]
         vocabulary, numbers = encode(entries, key=value_key if plural == "values" else None)
         parts, start = [np.zeros(0, dtype=np.int32)], 0
@@ -303,25 +378,15 @@ def joined(tables: Sequence[RatingTable]) -> RatingTable:
             parts.append(np.append(own, np.int32(MISSING))[getattr(table, singular)])
             start += len(own)
         coded[singular] = (vocabulary, np.concatenate(parts))
+    no_confidence = all(is_shared(table.confidence) for table in tables)
     return RatingTable.from_columns(
         coded,
+        confidence=None if no_confidence else column("confidence", np.float64),
         judge=column("judge", np.bool_),
         seconds=column("seconds", np.float64),
         moments=column("moments", np.float64),
         repeats=(pair for table in tables for pair in table.repeats.items()),
     )
-
-
-def moment(time: datetime) -> float:
-    """Seconds since 1970 of a time with a time zone, to the microsecond."""
-    return time.timestamp()
-
-
-def _time(seconds: float) -> datetime | None:
-    if isnan(seconds):
-        return None
-    whole = int(seconds // 1)
-    return _EPOCH + min(timedelta(seconds=whole, microseconds=round((seconds - whole) * 1e6)), _LAST)
 
 
 def _checked(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -332,11 +397,3 @@ def _checked(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         _, sentence = faults[min(faults)]
         raise ValueError(sentence[0].upper() + sentence[1:])
     return dict(listed)
-
-
-def _by_name(texts: Sequence[str]) -> list[int]:
-    return sorted(range(len(texts)), key=texts.__getitem__)
-
-
-def _update(digest: hashlib._Hash, listed: Sequence[Any]) -> None:
-    digest.update(json.dumps(listed, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")

@@ -162,10 +162,15 @@ class Current:
     of_findings: tuple[Finding, ...]
     of_comments: tuple[Comment, ...]
     failed: tuple[Outcome, ...] = ()
+    of_judgements: tuple[Rating, ...] = ()
 
     def ratings(self) -> tuple[Rating, ...]:
         """By annotator, then in the order of the study."""
         return self.of_ratings
+
+    def judgements(self) -> tuple[Rating, ...]:
+        """What the study's judges said that were asked here, each with the model and the version of the prompt."""
+        return self.of_judgements
 
     def findings(self) -> tuple[Finding, ...]:
         """By annotator."""
@@ -211,4 +216,14 @@ def current(study: Study, store: Store) -> Current:
         tuple(sorted(findings, key=lambda each: each.annotator)),
         tuple(sorted(comments, key=lambda each: each.annotator)),
         tuple(failed),
+        _judgements(study, store),
     )
+
+
+def _judgements(study: Study, store: Store) -> tuple[Rating, ...]:
+    answers = store.judgements.answers() if study.model_judges else ()
+    if not answers:
+        return ()
+    from annotator_ops.judging.judgements import ratings_of
+
+    return tuple(ratings_of(answers, study, study.model_judges))

@@ -20,6 +20,7 @@ from annotator_ops.measures import Rating
 from annotator_ops.models import Instance
 from annotator_ops.naming import host_label
 from annotator_ops.results import Comment, Counts, Finding, Parsed
+from annotator_ops.store.judgements import Judgements
 from annotator_ops.store.lock import locked
 from annotator_ops.store.readings import put_parsed
 from annotator_ops.store.records import (
@@ -258,6 +259,13 @@ class Store:
             )
             for row in rows
         )
+
+    # --- model judges ------------------------------------------------------------------------------------------------
+
+    @property
+    def judgements(self) -> Judgements:
+        """What model judges were asked, and what they replied."""
+        return Judgements(self._rows, self._transaction)
 
     # --- underneath --------------------------------------------------------------------------------------------------
 

@@ -129,6 +129,52 @@ CREATE TABLE annotation_history (
     source TEXT NOT NULL REFERENCES contents (hash),
     PRIMARY KEY (annotator, unique_id, hash)
 ) STRICT;
+
+-- What models were asked, by the key of the request (judging.requests); body is JSON, compressed with zlib. Rows are
+-- never changed and never deleted.
+CREATE TABLE judge_requests (
+    key TEXT PRIMARY KEY,
+    base_url TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+
+-- Which of them each judge asks now: a task or an example that was changed makes another request. ord is the order of a
+-- pair (else empty), sample the number of the simulated annotator (else 0), prompt the version of the prompt.
+CREATE TABLE judge_questions (
+    judge TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    item TEXT NOT NULL,
+    ord TEXT NOT NULL,
+    sample INTEGER NOT NULL,
+    key TEXT NOT NULL REFERENCES judge_requests (key),
+    PRIMARY KEY (judge, model, prompt, item, ord, sample)
+) STRICT;
+
+-- What they replied: one final reply a request, so that nothing that was paid for is asked twice. reply is the raw
+-- body, compressed with zlib, and tokens are what it says of them. Rows are never changed and never deleted.
+CREATE TABLE judgements (
+    key TEXT PRIMARY KEY REFERENCES judge_requests (key),
+    reply BLOB NOT NULL,
+    attempts INTEGER NOT NULL,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    seconds REAL NOT NULL,
+    at TEXT NOT NULL
+) STRICT;
+
+-- What went wrong on the way. No failure is final: a request without a row in judgements is made again. reply is the
+-- body, compressed with zlib, where one came that was no reply of a model.
+CREATE TABLE judge_failures (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL REFERENCES judge_requests (key),
+    kind TEXT NOT NULL,
+    message TEXT NOT NULL,
+    reply BLOB,
+    attempts INTEGER NOT NULL,
+    at TEXT NOT NULL
+) STRICT;
+CREATE INDEX judge_failures_of ON judge_failures (key, id);
 """
 
 # (name, SQL) from version n to n + 1, starting at version 1, the first one released. A migration, once released, never
@@ -141,6 +187,48 @@ CREATE TABLE export_instances (
     export INTEGER PRIMARY KEY REFERENCES exports (id),
     instance INTEGER NOT NULL REFERENCES exports (id)
 ) STRICT;
+""",
+    ),
+    (
+        "judgements of model judges",
+        """
+CREATE TABLE judge_requests (
+    key TEXT PRIMARY KEY,
+    base_url TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE judge_questions (
+    judge TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    item TEXT NOT NULL,
+    ord TEXT NOT NULL,
+    sample INTEGER NOT NULL,
+    key TEXT NOT NULL REFERENCES judge_requests (key),
+    PRIMARY KEY (judge, model, prompt, item, ord, sample)
+) STRICT;
+
+CREATE TABLE judgements (
+    key TEXT PRIMARY KEY REFERENCES judge_requests (key),
+    reply BLOB NOT NULL,
+    attempts INTEGER NOT NULL,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    seconds REAL NOT NULL,
+    at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE judge_failures (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL REFERENCES judge_requests (key),
+    kind TEXT NOT NULL,
+    message TEXT NOT NULL,
+    reply BLOB,
+    attempts INTEGER NOT NULL,
+    at TEXT NOT NULL
+) STRICT;
+CREATE INDEX judge_failures_of ON judge_failures (key, id);
 """,
     ),
 )

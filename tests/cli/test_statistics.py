@@ -42,7 +42,7 @@ def test_analyze_as_json_is_one_object(table: Path) -> None:
     done = typed("analyze", table, "--json")
     found = json.loads(done.stdout)
     (criterion,) = found["criteria"]
-    assert found["schema"] == "annotator-ops/analysis@2"
+    assert found["schema"] == "annotator-ops/analysis@3"
     assert {"krippendorff_alpha", "gwet_ac2", "icc2k", "kendall_w"} <= criterion["agreement"].keys()
     assert criterion["verdict"]["sources"]
     dora = criterion["raters"][3]
@@ -81,12 +81,50 @@ def test_sizes_that_are_none_are_refused_in_words(table: Path, words: tuple[str,
 
 
 @pytest.mark.parametrize(
-    "words", [("--gold", "g.csv"), ("--items", "i.jsonl"), ("--group", "a=b"), ("--judges", "j.csv")]
+    "words",
+    [
+        ("--gold", "g.csv"),
+        ("--items", "i.jsonl"),
+        ("--group", "a=b"),
+        ("--judges", "j.csv"),
+        ("--judging", "j.yaml"),
+        ("--turns", "mean"),
+    ],
 )
 def test_options_of_tables_need_tables(words: tuple[str, ...], tmp_path: Path) -> None:
     done = typed("analyze", *words, "--study", tmp_path / "study.yaml", "--json")
     assert done.exit_code == 2
     assert json.loads(done.stdout)["error"]["code"] == "options-without-files"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--turns", "average"), "bad-turns"),
+        (("--epsilon", "much"), "bad-epsilon"),
+        (("--epsilon", "1"), "bad-epsilon"),
+        (("--epsilon", "-0.1"), "bad-epsilon"),
+        (("--epsilon", "nan"), "bad-epsilon"),
+        (("--judging", "nowhere.yaml"), "judging-invalid"),
+    ],
+)
+@pytest.mark.parametrize("command", ["analyze", "report"])
+def test_what_is_no_way_to_measure_judges_is_refused(
+    table: Path, command: str, words: tuple[str, ...], code: str
+) -> None:
+    done = typed(command, table, *words, "--json")
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["error"]["code"] == code
+
+
+def test_how_judges_are_measured_comes_from_a_file_and_the_command_line(table: Path, tmp_path: Path) -> None:
+    judges, how = tmp_path / "judges.csv", tmp_path / "how.yaml"
+    rows = [f"gpt,{item},fluency,{1 + item % 3},{turn}" for item in range(1, 5) for turn in (1, 2)]
+    judges.write_text("\n".join(["judge,item,criterion,value,turn", *rows]) + "\n")
+    how.write_text("epsilon: expert\nagrees_within: 1\n")
+    given = ("analyze", table, "--judges", judges, "--turns", "mean", "--judging", how, "--json")
+    measured = [json.loads(typed(*given, *more).stdout)["judging"] for more in ((), ("--epsilon", "crowd"))]
+    assert [(each["epsilon"], each["agrees_within"]) for each in measured] == [(0.2, 1.0), (0.1, 1.0)]
 
 
 @pytest.mark.parametrize("group", ["experts", "=x*", "experts=", "first=dora"])

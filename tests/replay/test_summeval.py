@@ -101,7 +101,7 @@ def numbers(analysis: dict[str, Any]) -> dict[str, float | None]:
         found[f"{criterion['name']}/alpha"] = criterion["agreement"]["krippendorff_alpha"]["value"]
         for judge in criterion["judges"]:
             found[f"{criterion['name']}/{judge['rater']}"] = judge["spearman"]["value"]
-        found[f"{criterion['name']}/ensemble"] = criterion["ensemble"]["spearman"]["value"]
+        found[f"{criterion['name']}/ensemble"] = criterion["ensembles"][0]["spearman"]["value"]
     return found
 
 

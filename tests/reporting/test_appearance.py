@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from annotator_ops.models import JSONDict
+from annotator_ops.reporting.judge_details import MOST_LINES
 from annotator_ops.reporting.render import render
 from annotator_ops.resources import resource
 from tests.chromium import chromium
 from tests.reporting.example import example
+from tests.reporting.judge_example import judge_example
 
 
 def luminance(colour: str) -> float:
@@ -34,7 +38,9 @@ def test_text_can_be_read_in_the_light_the_dark_and_print() -> None:
     ]
     assert len(schemes) == 3
     for scheme in schemes:
-        for ink in ("ink", "muted", "accent"):
+        series = [name for name in scheme if name.startswith("series-")]
+        assert len(series) == MOST_LINES
+        for ink in ("ink", "muted", "accent", *series):
             for ground in ("bg", "panel"):
                 assert contrast(scheme[ink], scheme[ground]) >= 4.5, (ink, ground, scheme)
         assert contrast(scheme["warn-ink"], scheme["warn-bg"]) >= 4.5
@@ -43,10 +49,13 @@ def test_text_can_be_read_in_the_light_the_dark_and_print() -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("which", [example, judge_example], ids=["people", "judges"])
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 320)])
-def test_a_browser_shows_it_without_asking_for_anything(tmp_path: Path, scheme: str, width: int) -> None:
+def test_a_browser_shows_it_without_asking_for_anything(
+    tmp_path: Path, scheme: str, width: int, which: Callable[[], JSONDict]
+) -> None:
     path = tmp_path / "report.html"
-    path.write_text(render(example(simulated=True)))
+    path.write_text(render(which()))
     with chromium() as browser:
         context = browser.new_context(
             viewport={"width": width, "height": 800},
@@ -65,4 +74,7 @@ def test_a_browser_shows_it_without_asking_for_anything(tmp_path: Path, scheme: 
         assert dark == (scheme == "dark")
         bar = page.locator("figure svg path[style*='color-mix']").first
         assert bar.evaluate("element => getComputedStyle(element).fill") not in ("none", "rgb(0, 0, 0)")
-        assert page.locator("script:not([type='application/json'])").count() == 0
+        scripts = page.locator("script:not([type='application/json'])").count()
+        assert scripts == (1 if which is judge_example else 0)
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "nor does what was folded"

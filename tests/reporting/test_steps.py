@@ -21,6 +21,7 @@ from annotator_ops.models import (
     Order,
     ProxySettings,
     Study,
+    Task,
 )
 from annotator_ops.reporting.source import Tables
 from annotator_ops.results import Comment, Finding, Parsed, reading_hash
@@ -64,7 +65,7 @@ def study(tmp_path: Path) -> Study:
         title="Moods",
         label_config=CONFIG,
         instructions="",
-        tasks=(),
+        tasks=tuple(Task(str(number), {}) for number in (1, 2, 3)),
         annotators=(Annotator("anna", "Anna"), Annotator("boris", "Boris")),
         order=Order(),
         criteria=(Criterion("feel", "mood", Level.ORDINAL, {"bad": 1, "good": 2, "great": 3}, "Feeling"),),
@@ -160,7 +161,7 @@ def test_a_report_of_a_study_lands_in_its_reports_folder(study: Study, collected
     assert result.data["report"] == str(path)
     assert "SIMULATED." in path.read_text()
     stored = json.loads((study.root / "reports" / "moods-2026-03-04.analysis.json").read_text())
-    assert stored["schema"] == "annotator-ops/analysis@2"
+    assert stored["schema"] == "annotator-ops/analysis@3"
     assert stored["criteria"] == result.data["criteria"]
 
 

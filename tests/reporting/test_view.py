@@ -10,6 +10,7 @@ from annotator_ops.reporting.rounding import reason_text, value_text
 from annotator_ops.reporting.summary import summarise
 from annotator_ops.reporting.view import page
 from tests.reporting.example import example
+from tests.reporting.judge_example import judge_example
 
 
 def test_numbers_are_rounded_here_and_only_for_the_eye() -> None:
@@ -19,6 +20,8 @@ def test_numbers_are_rounded_here_and_only_for_the_eye() -> None:
     assert rounding.coefficient(0.6669) == "0.667"
     assert rounding.percent(0.3508) == "35.1%"
     assert rounding.mean(3.7208) == "3.72"
+    assert rounding.mean(0.0042) == "0.0042"
+    assert rounding.difference(1.9e-17) == "0.00", "what additions leave over is nothing"
     assert rounding.counted(3, "annotator") == "three annotators"
     assert rounding.counted(1, "criterion", "criteria") == "one criterion"
     assert rounding.counted(1200, "item") == "1,200 items"
@@ -58,10 +61,28 @@ def test_one_line_per_criterion_for_the_terminal() -> None:
     lines = {outcome.subject: outcome for outcome in result.outcomes}
     assert list(lines) == ["In character", "Entertaining", "Quality", "Genre", "Comment"]
     assert lines["In character"].message.startswith("alpha 0.")
-    assert "; ensemble rho 0." in lines["In character"].message
     assert lines["In character"].hint.startswith("Three annotators ")
     assert (lines["Comment"].state, lines["Comment"].code) == ("skipped", "not-compared")
-    assert result.as_json()["schema"] == "annotator-ops/analysis@2"
+    place = result.notes.index("Model judges, Spearman’s rho with the mean annotator:")
+    assert result.notes[place + 1].startswith("In character: gpt .")
+    for said in ("; llama .", "; mean of all judges .", "; one annotator with the others ."):
+        assert said in result.notes[place + 1], said
+    assert result.as_json()["schema"] == "annotator-ops/analysis@3"
+
+
+def test_judges_of_every_criterion_are_a_line_for_the_terminal() -> None:
+    notes = summarise("analyze", judge_example()).notes
+    place = notes.index("Model judges, Spearman’s rho with the mean annotator:")
+    clear, funny, tone, mean = notes[place + 1 : place + 5]
+    assert clear.startswith("Clear: gpt · v1 .") and "; careful ." in clear
+    assert "; alternative annotator test (epsilon 0.15) passed by " in funny
+    assert tone.startswith("Tone: the same answer as most annotators gpt · v2 8")
+    assert mean.startswith("Mean of the two criteria: gpt · v1 .")
+    assert all("\n" not in line and len(line) < 400 for line in (clear, funny, tone, mean))
+    page_of = {section.title: section for section in page(judge_example()).sections}
+    assert page_of["Tone"].lead_judge is None
+    lead = page_of["Clear"].lead_judge
+    assert lead is not None and lead[0] == "Mean of all judges"
 
 
 def test_counts_of_one_are_singular() -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotator_ops.judge_settings import Judging
 from annotator_ops.measures import Rating, Value
 from annotator_ops.models import JSONDict, Level, RaterKind
 from annotator_ops.ratings import read_ratings
 from annotator_ops.stats.analysis import Analysis, Provenance, analyze
+from annotator_ops.stats.context import Context
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.levels import CriterionSpec, infer
 from annotator_ops.stats.values import ValueKind, natural_key
@@ -32,8 +34,13 @@ def rating(
     return Rating(rater, kind, item, criterion, value, reason=None if value is not None else "skipped")
 
 
-def analysed(ratings: Sequence[Rating], *specs: CriterionSpec, resampling: Resampling = QUICK) -> JSONDict:
-    return analyze(ratings, specs, provenance=PROVENANCE, resampling=resampling).as_json()
+def analysed(
+    ratings: Sequence[Rating],
+    *specs: CriterionSpec,
+    resampling: Resampling = QUICK,
+    context: Context | None = None,
+) -> JSONDict:
+    return analyze(ratings, specs, provenance=PROVENANCE, resampling=resampling, context=context).as_json()
 
 
 def ordinal(name: str, *scale: float) -> CriterionSpec:
@@ -66,7 +73,7 @@ def test_summeval_to_four_digits(shared_data: Callable[[str], Path]) -> None:
         values = [
             entry["agreement"]["krippendorff_alpha"]["value"],
             *(judge["spearman"]["value"] for judge in entry["judges"]),
-            entry["ensemble"]["spearman"]["value"],
+            *(ensemble["spearman"]["value"] for ensemble in entry["ensembles"]),
         ]
         assert values == pytest.approx(table[entry["name"]], abs=5e-5), entry["name"]
     assert found["overall"]["derived"]["from"] == list(names)
@@ -77,12 +84,15 @@ def test_the_keys_that_others_rely_on() -> None:
     ratings = grid({"anna": [1, 2, 3, 4, 5], "boris": [1, 2, 3, 4, 4]})
     ratings += grid({"gpt": [1, 2, 2, 4, 5], "llama": [2, 1, 3, 5, 4]}, kind="judge")
     found = analysed(ratings, ordinal("fluency"))
-    assert found["schema"] == "annotator-ops/analysis@2"
+    assert found["schema"] == "annotator-ops/analysis@3"
     header = {"study", "created_at", "versions", "inputs_hash", "simulated", "seed", "criteria", "overall", "findings"}
     assert header <= found.keys()
     (criterion,) = found["criteria"]
     keys = {"name", "title", "level", "n_items", "n_raters", "distribution", "missing", "agreement", "pairs", "raters"}
-    assert keys | {"judges", "ensemble"} <= criterion.keys()
+    judged = {"judges", "ensembles", "human_ceiling", "judge_pairs", "drift", "few_labels"}
+    assert keys | judged <= criterion.keys()
+    assert found["judging"] == {"epsilon": 0.15, "agrees_within": None, "weights": {}, "random_sample": False}
+    assert found["leaderboard"] is None
     estimate = {"value", "low", "high", "confidence", "method", "reason"}
     assert estimate <= criterion["agreement"]["krippendorff_alpha"].keys()
     assert estimate <= criterion["agreement"]["percent_agreement"].keys()
@@ -92,7 +102,7 @@ def test_the_keys_that_others_rely_on() -> None:
     assert {"rater", "n", "mean", "sd", "median_seconds"} <= criterion["raters"][0].keys()
     assert [judge["rater"] for judge in criterion["judges"]] == ["gpt", "llama"]
     assert estimate <= criterion["judges"][0]["spearman"].keys()
-    assert estimate <= criterion["ensemble"]["spearman"].keys()
+    assert estimate <= criterion["ensembles"][0]["spearman"].keys()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
@@ -122,7 +132,7 @@ def test_items_that_a_judge_lacks_leave_the_ensemble_and_are_counted() -> None:
     ratings += grid({"gpt": [1, 2, 3, 5, 4], "llama": [2, None, 3, 4, 5]}, kind="judge")
     (criterion,) = analysed(ratings, ordinal("fluency"))["criteria"]
     assert [judge["n_items"] for judge in criterion["judges"]] == [5, 4]
-    ensemble = criterion["ensemble"]
+    (ensemble,) = criterion["ensembles"]
     assert (ensemble["n_items"], ensemble["n_items_dropped"]) == (4, 1)
     assert ensemble["spearman"]["value"] == pytest.approx(0.9486832980505138)  # ranks 1 2 3.5 3.5 against 1 2 3 4
 
@@ -131,7 +141,7 @@ def test_one_judge_is_no_ensemble() -> None:
     ratings = grid({"anna": [1, 2, 3], "boris": [1, 2, 3]}) + grid({"gpt": [1, 2, 3]}, kind="judge")
     (criterion,) = analysed(ratings, ordinal("fluency"))["criteria"]
     assert criterion["judges"][0]["spearman"]["value"] == 1
-    assert criterion["ensemble"]["spearman"]["reason_code"] == "one-judge"
+    assert criterion["ensembles"][0]["spearman"]["reason_code"] == "one-judge"
 
 
 def test_labels_have_no_rank_correlation_and_sets_are_compared_whole() -> None:
@@ -391,6 +401,49 @@ def test_regions_texts_and_rankings_have_measures_of_their_own() -> None:
     assert written["items"][0]["answers"].keys() == {"anna", "boris"}
     assert ranked["agreement"]["kendall_w"]["value"] == 1
     assert remark["agreement"].keys() == {"krippendorff_alpha", "percent_agreement"}
+
+
+def test_systems_have_a_leaderboard_with_judges_and_without() -> None:
+    people = grid({"anna": [1, 2, 3, 4, 5, 5], "boris": [1, 3, 3, 4, 4, 5]})
+    judges = grid({"gpt": [2, 2, 3, 5, 4, 5]}, kind="judge")
+    systems = {f"item-{number}": "old" if number < 4 else "new" for number in range(1, 7)}
+    for ratings, kinds in ((people, ["human"]), ([*people, *judges], ["human", "judge"])):
+        found = analysed(ratings, ordinal("fluency"), context=Context(systems=systems))["leaderboard"]
+        assert found["kinds"] == kinds
+        by_name = {each["system"]: each["human"]["means"] for each in found["systems"]}
+        assert by_name == {"old": [pytest.approx(13 / 6)], "new": [pytest.approx(4.5)]}
+    assert analysed(people, ordinal("fluency"))["leaderboard"] is None
+
+
+def test_how_judges_were_measured_is_said() -> None:
+    ratings = grid({"anna": [1, 2, 3], "boris": [1, 2, 3]}) + grid({"gpt": [1, 2, 3]}, kind="judge")
+    judging = Judging(epsilon=0.2, agrees_within=1.0, weights={"fluency": 2.0}, random_sample=True)
+    found = analysed(ratings, ordinal("fluency"), context=Context(judging=judging))
+    assert found["judging"] == {
+        "epsilon": 0.2, "agrees_within": 1.0, "weights": {"fluency": 2.0}, "random_sample": True,
+    }  # fmt: skip
+    assert found["criteria"][0]["judges"][0]["alt_test"]["epsilon"] == 0.2
+
+
+def test_eight_judges_take_seconds() -> None:
+    """1,200 items × 4 annotators and 8 judges × 4 criteria with systems, whole; generous, as test machines are slow."""
+    source = np.random.default_rng(1)
+    ratings = []
+    for criterion in ("a", "b", "c", "d"):
+        truth = source.normal(3, 1, 1200)
+        kinds: tuple[tuple[RaterKind, int], ...] = (("human", 4), ("judge", 8))
+        for kind, n in kinds:
+            rows = np.clip(np.round(truth + source.normal(0, 0.8, (n, 1200))), 1, 5).tolist()
+            ratings += grid({f"{kind}-{n}": row for n, row in enumerate(rows)}, criterion=criterion, kind=kind)
+    context = Context(
+        systems={f"item-{number}": f"system-{number % 12}" for number in range(1, 1201)},
+        sizes={f"item-{number}": float(number % 97) for number in range(1, 1201)},
+    )
+    started = time.monotonic()
+    specs = [ordinal(name, 1, 2, 3, 4, 5) for name in "abcd"]
+    found = analysed(ratings, *specs, resampling=Resampling(), context=context)
+    assert time.monotonic() - started < 90
+    assert len(found["overall"]["judge_pairs"]) == 28
 
 
 def test_a_large_study_takes_seconds() -> None:

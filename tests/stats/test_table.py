@@ -32,7 +32,15 @@ VALUE = st.one_of(
 # Hypothesis takes the bounds without a time zone, and adds it.
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2240, 1, 1)  # noqa: DTZ001 - as the line above says
 TIME = st.none() | st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
-RATING = st.builds(
+OWN = {
+    "confidence": st.none() | st.sampled_from([0.0, 0.5, 1.0]),
+    "model": st.none() | ID,
+    "prompt": st.none() | ID,
+    "reply": st.none() | st.text(max_size=3),
+    "turn": st.none() | ID,
+    "order": st.sampled_from([None, "given", "swapped"]),
+}
+PLAIN = st.builds(
     Rating,
     rater=ID,
     kind=st.sampled_from(["human", "judge"]),
@@ -44,10 +52,14 @@ RATING = st.builds(
     seconds=st.none() | st.sampled_from([0.0, -0.0, 1.5]) | st.floats(0, 1e9),
     source=ID,
 )
+# A judge's own columns are there in some tables only.
+RATING = PLAIN | PLAIN.flatmap(lambda plain: st.builds(replace, st.just(replace(plain, kind="judge")), **OWN))
 RATINGS = st.lists(RATING, max_size=8)
 
 
 NEARLY: list[dict[str, Any]] = [{"reason": "other"}, {"seconds": 3.0}, {"value": "other"}, {"source": "other"}]
+NEARLY += [{"kind": "judge", name: "other"} for name in ("model", "prompt", "reply", "turn", "order")]
+NEARLY += [{"kind": "judge", "confidence": 0.5}]
 
 
 def shuffled(ratings: Sequence[Rating], seed: int) -> list[Rating]:
@@ -202,7 +214,8 @@ BASE = Rating("anna", "human", "t1", "c", 4.0, "empty", None, 1.0, "a.csv")
         {"rater": "ben"}, {"kind": "judge"}, {"item": "t2"}, {"criterion": "d"}, {"reason": "skipped"},
         {"reason": None}, {"seconds": 2.0}, {"seconds": None}, {"value": 5.0}, {"value": "4"}, {"value": "4.0"},
         {"value": None}, {"value": ()}, {"value": ("4",)}, {"value": (4.0,)}, {"value": '["4"]'},
-        {"value": ({"start": 1},)},
+        {"value": ({"start": 1},)}, {"kind": "judge", "confidence": 1.0}, {"kind": "judge", "confidence": 0.0},
+        {"kind": "judge", "model": "x"}, {"kind": "judge", "prompt": "x"},
     ],
 )  # fmt: skip
 def test_the_hash_sees_every_change(change: dict[str, Any]) -> None:
@@ -218,7 +231,7 @@ def test_hashes_are_the_same_only_for_the_same_content(ratings: list[Rating], ot
         return sorted(
             repr(
                 (r.rater, r.kind, r.item, r.criterion, None if r.value is None else value_text(r.value), r.reason,
-                 None if r.seconds is None else r.seconds + 0.0)
+                 None if r.seconds is None else r.seconds + 0.0, r.confidence, r.model, r.prompt)
             )
             for r in given
         )  # fmt: skip

@@ -32,7 +32,7 @@ def test_it_is_valid(tmp_path: Path) -> None:
 
 def test_it_stays_valid_with_every_comment_taken_out(tmp_path: Path) -> None:
     """The keys that are commented out are keys, too."""
-    text = re.sub(r"^(\s*)# (image|cpus|public_url): ", r"\1\2: ", EXAMPLE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^(\s*)# (image|cpus|public_url|relatives): ", r"\1\2: ", EXAMPLE.read_text(), flags=re.MULTILINE)
     (tmp_path / "study.yaml").write_text(text)
     shape_problems = {problem.code for problem in validate(tmp_path / "study.yaml")[1]}
     assert "unknown-key" not in shape_problems

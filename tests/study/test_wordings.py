@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from annotator_ops.labeling import parse
 from annotator_ops.models import Task
-from annotator_ops.wordings import wording, wordings
+from annotator_ops.wordings import sizes, systems, wording, wordings
 
 CONFIG = parse(
     '<View><Header value="$who"/><HyperText name="talk" value="$html"/>'
     '<Choices name="c" toName="talk"><Choice value="a"/><Choice value="b"/></Choices></View>'
 )
+
+
+def test_sizes_are_of_the_whole_text_that_was_made() -> None:
+    long = Task("long", {"source": "not this", "response": "word " * 1_000, "system": " M1 "})
+    picture = Task("picture", {"image": "https://example.org/a.png"})
+    assert sizes([long, picture]) == {"long": 1000.0}
+    assert systems([long, picture]) == {"long": "M1"}
 
 
 def test_what_the_label_config_shows_is_shown_without_markup_in_its_order() -> None:

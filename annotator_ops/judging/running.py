@@ -1,0 +1,235 @@
+"""Layer 2. One judge's run: its requests, made one after the other by several workers, and what came of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from annotator_ops.judge_settings import ModelJudge
+from annotator_ops.judging.asked import Asked
+from annotator_ops.judging.costs import cost_of, most_cost
+from annotator_ops.judging.failures import Failure, Reply
+from annotator_ops.judging.judgements import Answer, reading, with_content
+from annotator_ops.judging.requests import JudgeRequest
+from annotator_ops.judging.spending import Budget
+from annotator_ops.models import JSONDict, Outcome
+
+# So many requests in a row may fail for good before the judge's others are given up (or as many as are under way at
+# once), and so many where none was ever answered, or where the endpoint calls them bad.
+_FAILURES = 8
+_FIRST_FAILURES = 3
+# Seconds that are worth a word each time.
+_LONG_WAIT = 5.0
+_WORDS = {"refused": "refused", "unparsable": "not understood"}
+
+# Told which judge, how far it is in words, and which share of it is done.
+Progress = Callable[[str, str, float], None]
+
+
+class Asking(Protocol):
+    """What a run needs of a judge's endpoint; see `client.Endpoint`. Used from many threads."""
+
+    def ask(self, body: JSONDict, *, again: Callable[[Failure], bool]) -> Reply | Failure: ...
+
+    def close(self) -> None: ...
+
+
+class Keeping(Protocol):
+    """What a run needs of a store; see `store.judgements`. Used from many threads."""
+
+    def keep(self, request: JudgeRequest, reply: Reply) -> None: ...
+
+    def note(self, request: JudgeRequest, failure: Failure) -> None: ...
+
+
+class Run:
+    """One judge's part: what is still to be asked, and what has come of what was. Its workers share it.
+
+    `requests` are those to be made, `reused` those that are answered already.
+    """
+
+    def __init__(
+        self,
+        judge: ModelJudge,
+        requests: Sequence[JudgeRequest],
+        reused: Sequence[JudgeRequest],
+        *,
+        criteria: Sequence[Asked],
+        budget: Budget,
+    ) -> None:
+        self.judge = judge
+        self.requests = requests
+        self.reused = reused
+        self.stop = threading.Event()
+        self.asked = 0
+        self._criteria = criteria
+        self._waiting = deque(requests)
+        self._budget = budget
+        self._guard = threading.Lock()
+        self._outcomes: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter()
+        self._cost = 0.0
+        self._in_a_row = 0
+        self._ended: Failure | None = None
+        self._last: Failure | None = None
+        self._poor = False
+        self._said: set[str] = set()
+
+    @property
+    def workers(self) -> int:
+        return min(self.judge.concurrency, len(self.requests))
+
+    @property
+    def left(self) -> int:
+        """How many requests have no reply yet."""
+        return len(self.requests) - self._outcomes.total()
+
+    @property
+    def share(self) -> float:
+        """How much of it is done."""
+        return self._outcomes.total() / len(self.requests) if self.requests else 1.0
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def work(self, endpoint: Asking, kept: Keeping, progress: Progress) -> None:
+        """Ask one request after the other until none is left, or there is a reason to stop."""
+        while True:
+            with self._guard:
+                if self.stop.is_set() or self._poor or not self._waiting:
+                    return
+                request = self._waiting.popleft()
+            self._ask(request, endpoint, kept, progress)
+
+    def _ask(self, request: JudgeRequest, endpoint: Asking, kept: Keeping, progress: Progress) -> None:
+        most = most_cost(self.judge, request.body) or 0.0
+        held = self._afford(most)
+        if not held:
+            return
+
+        def again(failure: Failure) -> bool:
+            nonlocal held
+            if failure.raw is not None:
+                kept.note(request, failure)
+            self._say_that_it_waits(failure, progress)
+            if failure.unclear:  # it may be billed, and so may the next attempt
+                self._budget.settle(most, most)
+                held = self._afford(most)
+            return held
+
+        said = endpoint.ask(request.body, again=again)
+        if isinstance(said, Reply):
+            kept.keep(request, said)  # before anything else happens with it
+            self._budget.settle(most, self._take_in(request, said, most))
+        else:
+            if said.kind != "stopped":
+                kept.note(request, said)
+            if held:
+                self._budget.settle(most, most if said.unclear else 0.0)
+            self._fail(said)
+        progress(self.judge.name, self.summary(), self.share)
+
+    def _say_that_it_waits(self, failure: Failure, progress: Progress) -> None:
+        with self._guard:
+            news = failure.kind not in self._said
+            self._said.add(failure.kind)
+        if news or (failure.wait or 0.0) >= _LONG_WAIT:
+            progress(self.judge.name, f"waits and asks again: {failure.message}", self.share)
+
+    def _afford(self, most: float) -> bool:
+        if self._budget.set_aside(most, given_up=self.stop.is_set):
+            return True
+        self._poor = not self.stop.is_set()  # what is under way is waited for
+        return False
+
+    def _take_in(self, request: JudgeRequest, reply: Reply, most: float) -> float:
+        """Count a reply; what it cost, or at most may have where it does not say."""
+        read, written = reply.prompt_tokens, reply.completion_tokens
+        cost = cost_of(self.judge, read, written)
+        answer = Answer(request.key, self.judge.name, self.judge.model, request.item, None, None, "", "answered")
+        outcome = reading(with_content(answer, reply.content), self._criteria)
+        with self._guard:
+            self.asked += 1
+            self._in_a_row = 0
+            self._outcomes[outcome] += 1
+            self._tokens["prompt"] += read or 0
+            self._tokens["completion"] += written or 0
+            self._tokens["unsaid"] += read is None or written is None
+            self._cost += most if cost is None else cost
+        return most if cost is None else cost
+
+    def _fail(self, failure: Failure) -> None:
+        if failure.kind == "stopped":
+            return
+        with self._guard:
+            self.asked += 1
+            self._failures[failure.kind] += 1
+            self._last = failure
+            self._in_a_row += 1
+            first = not self._outcomes or failure.kind == "bad-request"
+            many = _FIRST_FAILURES if first else max(_FAILURES, self.judge.concurrency)
+            if failure.ends or failure.kind == "rate-limited" or self._in_a_row >= many:
+                self._ended = self._ended or failure
+                self.stop.set()
+
+    # --- saying ------------------------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """How far it is, as half a sentence."""
+        parts = [f"{self._outcomes.total():,} of {counted(len(self.requests), 'request')} answered"]
+        parts += [f"{self._outcomes[name]:,} {words}" for name, words in _WORDS.items() if self._outcomes[name]]
+        if self._failures:
+            parts.append(f"{self._failures.total():,} failed")
+        if self.judge.price and self._cost:
+            parts.append(f"cost {self._cost:.4g}")
+        return ", ".join(parts)
+
+    @property
+    def earlier(self) -> str:
+        """What needs no asking, as the end of a sentence."""
+        return f"; {len(self.reused):,} answered before" if self.reused else ""
+
+    def outcome(self) -> Outcome:
+        """What the run came to."""
+        name = self.judge.name
+        if not self.requests:
+            return Outcome(name, "ok", f"nothing to ask{self.earlier}", "nothing-to-ask")
+        message = f"{self.summary()}{self.earlier}"
+        if self._tokens["unsaid"] and self.judge.price:
+            message += f"; {self._tokens['unsaid']:,} replies do not say their tokens, so their cost is estimated"
+        failure = self._ended or self._last
+        if failure is not None:
+            kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self._failures.items()))
+            left = f" {self.left:,} are left to ask." if self.left else ""
+            hint = failure.hint or "Run `ops judge run` again: it asks only what is not answered."
+            return Outcome(name, "failed", f"{message} ({kinds}). {failure.message}{left}", failure.kind, hint)
+        if self._poor:
+            hint = f"{counted(self.left, 'request')} are left; run it again with a `--budget` for them."
+            return Outcome(name, "warning", f"{message}; the budget ends here", "budget-reached", hint)
+        return Outcome(name, "ok", message, "judged")
+
+    def as_json(self) -> JSONDict:
+        """The same in numbers."""
+        return {
+            "judge": self.judge.name,
+            "model": self.judge.model,
+            "requests": len(self.requests) + len(self.reused),
+            "reused": len(self.reused),
+            "asked": self.asked,
+            "answered": self._outcomes["answered"],
+            "refused": self._outcomes["refused"],
+            "unparsable": self._outcomes["unparsable"],
+            "failed": self._failures.total(),
+            "failures": dict(sorted(self._failures.items())),
+            "remaining": self.left,
+            "prompt_tokens": self._tokens["prompt"],
+            "completion_tokens": self._tokens["completion"],
+            "cost": self._cost if self.judge.price else None,
+        }
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
