@@ -84,16 +84,17 @@ class Endpoint:
         """Make a request until it is answered, for a bounded number of times and a bounded time.
 
         `again` is told each failure after which the request would be made once more, and may refuse that. One that the
-        endpoint refused as one too many stops all other requests, too, and does not count as an attempt. Where the
-        pace is stopped: the failure "stopped", if nothing else had failed before.
+        endpoint refused as one too many holds up all others, too; of those, only the time is bounded. Where the pace is
+        stopped: the failure before, or "stopped".
         """
-        begun = self._pace.clock()
+        begun: float | None = None
         attempts, failures = 0, 0
         failed: Failure | None = None
         while True:
             sent = self._pace.go()
             if sent is None:
                 return failed or Failure("stopped", "The run was stopped before this was asked.", attempts=0)
+            begun = sent if begun is None else begun
             attempts += 1
             said = replace(self.attempt(body), attempts=attempts)
             if isinstance(said, Reply):

@@ -155,8 +155,9 @@ def of_status(status: int, body: bytes, headers: Mapping[str, str], *, judge: Mo
         )
     wait = retry_after(headers, now)
     if status in {429, 529}:
+        asks = f" and asks to wait for {wait:,.0f} s" if wait is not None and wait >= 1 else ""
         return Failure(
-            "rate-limited", f"The endpoint of {judge.name} takes no more requests now ({status}).", wait=wait
+            "rate-limited", f"The endpoint of {judge.name} takes no more requests now ({status}){asks}.", wait=wait
         )
     if status in {408, 425} or status >= 500:
         return Failure("server-error", f"The endpoint of {judge.name} failed ({status}).", wait=wait)

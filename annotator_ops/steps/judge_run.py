@@ -65,7 +65,7 @@ def plan_run(study: Study, store: Store, order: Order) -> StepResult:
 def run_judges(study: Study, store: Store, order: Order, *, connect: Connect, board: Board) -> StepResult:
     """Ask the judges, all at once, each with as many requests at once as it may have, holding the study's lock.
 
-    Raises OpsError: "no-model-judges", "unknown-judge", "no-price", and what `connect` and the store raise.
+    Raises OpsError: "no-model-judges", "unknown-judge", "no-price", "budget-invalid", and as `connect` and the store.
     Interrupted, it takes up nothing new, keeps what is under way, says how far it is, and passes the interruption on.
     """
     with store.lock("judge run"):
@@ -144,6 +144,8 @@ def _chosen(study: Study, order: Order) -> list[ModelJudge]:
             code="unknown-judge",
         )
     chosen = [known[name] for name in order.judges] or list(known.values())
+    if order.budget is not None and not order.budget >= 0:  # NaN would never be reached
+        raise OpsError(f"A budget of {order.budget} is none.", hint="Give an amount from 0.", code="budget-invalid")
     unpriced = [judge.name for judge in chosen if judge.price is None]
     if order.budget is not None and unpriced:
         raise OpsError(

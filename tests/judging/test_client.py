@@ -208,6 +208,7 @@ def test_it_does_not_wait_for_ever() -> None:
         said = endpoint.ask(BODY)
         assert isinstance(said, Failure)
         assert (said.kind, said.wait, said.attempts) == ("rate-limited", 86400.0, 1)
+        assert "asks to wait for 86,400 s" in said.message
         assert clock.slept == []
         assert server.total == 1
     with Server(always(error(429, "slow down"))) as server, asking(server, clock=clock, patience=100) as endpoint:

@@ -83,7 +83,7 @@ def row(result: dict[str, object], name: str = "strict") -> JSONDict:
 
 def test_a_thousand_items_on_a_bad_day(tmp_path: Path) -> None:
     with Server(mixed, odd_answers) as server:
-        path = judged_study(tmp_path / "study", server, 1000, {"concurrency": 16, "timeout": 3})
+        path = judged_study(tmp_path / "study", server, 1000, {"concurrency": 16, "timeout": 5})
         result = ran(path)
         assert result.exit_code == 0, result.outcomes
         assert len(replies(path.parent)) == 1000, "none is lost"
@@ -432,6 +432,9 @@ def test_what_cannot_be_run_is_said(tmp_path: Path) -> None:
                 ran(path, order)
             assert caught.value.code == code
             assert "strict" in caught.value.hint + caught.value.message
+        with pytest.raises(OpsError) as caught:
+            ran(path, Order(budget=float("nan")))
+        assert caught.value.code == "budget-invalid"
         bare = judged_study(tmp_path / "bare", server, 3)
         text = bare.read_text()
         bare.write_text(text[: text.index("judges:")] + text[text.index("label_config:") :])

@@ -207,9 +207,12 @@ class _Measured:
     def _systems(self, row: int) -> JSONDict | None:
         if isinstance(self.scores, Reason) or self.scores.nominal or not self.context.systems:
             return None
-        systems = [self.context.systems.get(item) for item in self.scores.items]
+        items, sources = self.scores.items, self.context.sources
+        systems = [self.context.systems.get(item) for item in items]
+        # Inputs are drawn only where all items name theirs.
+        shared = [sources[item] for item in items] if all(item in sources for item in items) else None
         human, judge = self.scores.human_mean, self.all_scores[row]
-        found = system_level(human, judge, systems, resampling=self.resampling)
+        found = system_level(human, judge, systems, resampling=self.resampling, sources=shared)
         return {"reason": found.sentence, "reason_code": found.code} if isinstance(found, Reason) else found
 
     def _alt_test(self, row: int) -> AltTest:

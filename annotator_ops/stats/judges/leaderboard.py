@@ -46,7 +46,8 @@ from annotator_ops.stats.judges.scores import Scores
 from annotator_ops.stats.judges.system_means import Means, coded, combined_means, means_of
 from annotator_ops.stats.judges.systems import system_level
 from annotator_ops.stats.probability import t_quantile
-from annotator_ops.stats.values import FloatArray, IntArray, natural_key
+from annotator_ops.stats.values import FloatArray, IntArray
+from annotator_ops.stats.vocabulary import natural_order
 
 _LEAST_SYSTEMS = 2
 _ROUNDING = 1e-12
@@ -62,20 +63,14 @@ class Measured:
     scores: Scores | Reason
 
 
-def leaderboard(
-    measured: Sequence[Measured],
-    *,
-    context: Context,
-    resampling: Resampling,
-    sources: Mapping[str, str] | None = None,
-) -> JSONDict | None:
+def leaderboard(measured: Sequence[Measured], *, context: Context, resampling: Resampling) -> JSONDict | None:
     """The leaderboard as JSON, see the module; None where no item has a system, or there is no judge and no person.
 
-    Of the `context` it takes systems, sizes, the outside ranking, and what is said of weights and the random sample.
-    `sources`, by item: which input the item was made from; where all have one, systems are compared pair by pair.
+    Of the `context` it takes systems, sizes, the outside ranking, and what is said of weights and the random sample,
+    and the sources, which input an item was made from: where all items have one, systems are compared pair by pair.
     """
     numeric = [each for each in measured if not isinstance(each.scores, Reason) and not each.scores.nominal]
-    board = _Board.of(numeric, context, sources)
+    board = _Board.of(numeric, context)
     if board is None:
         return None
     left_out = [
@@ -114,9 +109,10 @@ class _Board:
     sources: list[str] | None
 
     @classmethod
-    def of(cls, numeric: Sequence[Measured], context: Context, sources: Mapping[str, str] | None) -> _Board | None:
+    def of(cls, numeric: Sequence[Measured], context: Context) -> _Board | None:
         known = [each.scores for each in numeric if isinstance(each.scores, Scores)]
-        items = sorted({item for scores in known for item in scores.items if item in context.systems}, key=natural_key)
+        made = list({item: 0 for scores in known for item in scores.items if item in context.systems})
+        items = [made[place] for place in natural_order(made)]
         if not items:
             return None
         place = {item: number for number, item in enumerate(items)}
@@ -129,9 +125,8 @@ class _Board:
             if names:
                 judge[row, columns[here]] = judges[-1][here]
         names, system = coded([context.systems[item] for item in items])
-        shared = None
-        if sources is not None and all(item in sources for item in items):
-            shared = [sources[item] for item in items]
+        sources = context.sources
+        shared = [sources[item] for item in items] if all(item in sources for item in items) else None
         return cls(tuple(items), human, judge, names, system, shared)
 
     def kinds(self, check: SampleCheck | Reason) -> tuple[dict[str, Means], FloatArray | None]:
@@ -281,7 +276,7 @@ def _outside(
         "file": ranking.name if ranking else None,
         "n_systems": int((~np.isnan(scores)).sum()),
         **found,
-        "unmatched": sorted(context.outside.keys() - set(names), key=natural_key),
+        "unmatched": [name for name in context.outside if name not in names],
         "unranked": [name for name in names if name not in context.outside],
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from annotator_ops.stats.intervals import MANY_UNITS
 from annotator_ops.stats.values import BoolArray, FloatArray, IntArray
@@ -28,14 +29,16 @@ class Coded:
     codes: IntArray
     order: IntArray
     starts: IntArray
-    indicator: FloatArray | None
+    indicator: sparse.csr_array | None
 
     @classmethod
     def of(cls, codes: IntArray) -> Coded:
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         few = len(starts) <= _FEW_VALUES and len(codes) <= MANY_UNITS
-        return cls(codes, order, starts, np.eye(len(starts))[codes] if few else None)
+        ones = np.ones(len(codes))
+        indicator = sparse.csr_array((ones, codes, np.arange(len(codes) + 1)), shape=(len(codes), len(starts)))
+        return cls(codes, order, starts, indicator if few else None)
 
     @classmethod
     def of_scores(cls, scores: FloatArray) -> Coded:

@@ -61,8 +61,9 @@ class Made:
 
     def board(self, *, shared: bool = False, **judging: Any) -> JSONDict:
         criteria = [measured(name, *scores) for name, *scores in zip(WEIGHTS, self.human, self.judge, strict=True)]
-        context = Context(systems=self.systems, judging=Judging(**{"random_sample": True} | judging))
-        found = leaderboard(criteria, context=context, resampling=QUICK, sources=self.sources if shared else None)
+        sources = self.sources if shared else {}
+        context = Context(systems=self.systems, sources=sources, judging=Judging(**{"random_sample": True} | judging))
+        found = leaderboard(criteria, context=context, resampling=QUICK)
         assert found is not None
         # It has to be plain JSON: no NaN, no number that is not Python's.
         plain: JSONDict = json.loads(json.dumps(found, allow_nan=False))
