@@ -41,6 +41,8 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.page_load
 	$(BIN)/python -m benchmarks.collect
 	$(BIN)/python -m benchmarks.stats
+	$(BIN)/python -m benchmarks.judges
+	$(BIN)/python -m benchmarks.judge_run
 
 # uv installs from the lock in seconds where pip takes minutes; pip only brings uv, by hash.
 $(STAMP): pyproject.toml deploy/development.lock deploy/installer.lock

@@ -17,6 +17,7 @@ from annotator_ops.judging.simulated import FAILED, Verdict, combined
 from annotator_ops.labeling import criteria_of, parse
 from annotator_ops.measures import Rating
 from annotator_ops.models import Criterion, JSONDict, Study
+from annotator_ops.results import clean
 
 Reading = Literal["answered", "refused", "unparsable"]
 _CUT = "length"
@@ -185,15 +186,15 @@ def _counts_more(answer: Answer, earlier: Answer) -> bool:
 
 
 def _text(content: Any) -> str:
-    """A message's text; some endpoints give it in parts."""
+    """A message's text; some endpoints give it in parts. One that was cut can end in half a character."""
     if isinstance(content, list):
         parts: list[JSONDict] = [part for part in content if isinstance(part, dict)]
-        return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-    return content if isinstance(content, str) else ""
+        return clean("".join(part["text"] for part in parts if isinstance(part.get("text"), str)))
+    return clean(content) if isinstance(content, str) else ""
 
 
 def _said(content: Any) -> str | None:
-    return content if isinstance(content, str) and content else None
+    return clean(content) if isinstance(content, str) and content else None
 
 
 def _count(number: Any) -> int | None:

@@ -27,7 +27,8 @@ def judges_verdict(criterion: JSONDict) -> JSONDict | None:
     tested = _alternative(criterion)
     if judges[0]["spearman"]["reason"] and any(judges[0]["spearman"]["reason"] in said for said in tested):
         tested = []  # the same reason was given for what they follow
-    return {"sentences": [*sentences, *tested], "sources": [CALDERON] if tested else []}
+    said = [sentence.replace("= > ", "> ") for sentence in (*sentences, *tested)]
+    return {"sentences": said, "sources": [CALDERON] if tested else []}
 
 
 def alternative(found: JSONDict, name: str) -> str:
@@ -107,8 +108,9 @@ def _ceiling(ceiling: JSONDict, spoken: Sequence[tuple[str, JSONDict]]) -> list[
         return [f"What could be expected of a person cannot be said: {reason}"] if reason else []
     values = [one["spearman"]["value"] for one in ceiling["annotators"] if one["spearman"]["value"] is not None]
     said = f"A single annotator follows the mean of the others with ρ = {bounded(mean)} on average"
-    if len(values) > 1:
-        said += f" (from {journal(min(values))} to {journal(max(values))})"
+    ends = [journal(end(values)) for end in (min, max)] if values else []
+    if len(set(ends)) > 1:
+        said += f" (from {ends[0]} to {ends[1]})"
     low, high = (mean["value"] if mean[end] is None else mean[end] for end in ("low", "high"))
     above = [name for name, rho in spoken if rho["low"] is not None and rho["low"] > high]
     below = [name for name, rho in spoken if rho["high"] is not None and rho["high"] < low]

@@ -41,9 +41,10 @@ def coefficient(value: float) -> str:
 def journal(value: float, *, digits: int = 3) -> str:
     """Without a leading zero, as journals print coefficients; what is below 1 is never printed as 1."""
     text = f"{value:.{digits}f}"
-    if value < 1 and float(text) == 1:
+    below = value < 1 - _NOTHING
+    if below and float(text) == 1:
         text = f"{value:.3f}"
-    if value < 1 and float(text) == 1:
+    if below and float(text) == 1:
         return "> .999"
     text = text if float(text) else text.lstrip("-")
     text = text.replace("-", "−")

@@ -71,6 +71,7 @@ class Section:
     agreement: Figure
     coefficients: tuple[CoefficientRow, ...]
     lead_judge: tuple[str, Figure] | None
+    one_annotator: str
     distribution: Mapping[str, Any] | None
     ordered: bool
     chart_text: str
@@ -220,6 +221,7 @@ def _section(criterion: JSONDict, number: int) -> Section:
         coefficients=_coefficients(criterion),
         agreement=estimate(criterion["agreement"]["percent_agreement"], as_percent=True),
         lead_judge=_lead_judge(criterion),
+        one_annotator=_one_annotator(criterion),
         distribution=found,
         ordered=criterion["level"] not in (None, "nominal", "circular"),
         chart_text=_chart_text(criterion),
@@ -254,6 +256,12 @@ def _lead_judge(criterion: JSONDict) -> tuple[str, Figure] | None:
     judges = [] if is_nominal(criterion) else criterion["judges"]
     found = criterion["ensembles"] if len(judges) > 1 else judges
     return (name_of(found[0]), estimate(found[0]["spearman"])) if found else None
+
+
+def _one_annotator(criterion: JSONDict) -> str:
+    """The ρ that a judge's is to be seen beside: of one annotator with the others; empty where there is none."""
+    mean = (criterion["human_ceiling"] or {}).get("mean")
+    return estimate(mean["spearman"]).value if mean and mean["spearman"]["value"] is not None else ""
 
 
 def _coefficients(criterion: JSONDict) -> tuple[CoefficientRow, ...]:

@@ -68,7 +68,7 @@ def run_judges(study: Study, store: Store, order: Order, *, connect: Connect, bo
     Raises OpsError: "no-model-judges", "unknown-judge", "no-price", "budget-invalid", and as `connect` and the store.
     Interrupted, it takes up nothing new, keeps what is under way, says how far it is, and passes the interruption on.
     """
-    with store.lock("judge run"):
+    with store.judges_lock("judge run"):
         budget = Budget(order.budget)
         runs = _runs(study, store, order, budget)
         store.judgements.link([request for run in runs for request in run.reused])

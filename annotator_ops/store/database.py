@@ -87,6 +87,10 @@ class Store:
         """Hold the study's lock while a command changes it. Raises OpsError ("locked") naming who holds it."""
         return locked(self.state_dir / "lock", command)
 
+    def judges_lock(self, command: str) -> AbstractContextManager[None]:
+        """Hold the lock of asking model judges, which takes hours and changes nothing else. Raises as `lock` does."""
+        return locked(self.state_dir / "judges.lock", command)
+
     # --- instances, meta, audit --------------------------------------------------------------------------------------
 
     def instances(self) -> dict[str, Instance]:

@@ -53,6 +53,14 @@ def test_a_score_and_what_is_known_of_it(tmp_path: Path) -> None:
     assert row.created_at == NOW
 
 
+def test_half_of_a_character_is_replaced(tmp_path: Path) -> None:
+    sample = study(tmp_path, "a", criteria=CRITERIA[:1])
+    cut = answer(requests_of(judge(), sample)[0], completion('{"quality": {"score": 3}} \ud83d'))
+    (row,) = ratings_of([cut], sample, [judge()])
+    assert row.value == 3
+    assert (row.reply or "").encode().endswith(b"?")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -151,3 +151,11 @@ def test_whoever_may_follow_nobody_is_said_to() -> None:
     assert backwards.endswith(
         "gpt follows the mean of three annotators with ρ = −.300 [−.350, −.250]. gpt goes against people."
     )
+
+
+def test_what_is_nearly_one_is_written_as_a_bound_and_one_as_one() -> None:
+    first, second, _ = said(criterion([judge("gpt", estimate(0.99999))], human_ceiling=ceiling(1 - 1e-16, 1.0)))
+    assert first == "gpt follows the mean of three annotators with ρ > .999."
+    assert second.startswith(
+        "A single annotator follows the mean of the others with ρ = 1.000 [.980, 1.020] on average:"
+    )

@@ -238,7 +238,7 @@ def test_an_empty_study_still_has_a_page() -> None:
     nothing = {"value": None, "low": None, "high": None, "confidence": None, "method": "", "reason": "No ratings."}
     estimate = {**nothing, "reason_code": "no-ratings", "n_items": 0, "n_raters": 0}
     bare: JSONDict = {"distribution": None, "pairs": [], "raters": [], "judges": [], "missing": {}}
-    bare |= {"ensembles": [], "judges_verdict": None}
+    bare |= {"ensembles": [], "judges_verdict": None, "human_ceiling": None}
     agreement = {"krippendorff_alpha": estimate, "percent_agreement": estimate}
     criteria = [{**criterion, **bare, "agreement": agreement} for criterion in empty["criteria"][:1]]
     data = {**empty["data"], "annotators": [], "judges": [], "n_items": 0, "n_ratings": 0, "first": None, "last": None}
