@@ -14,6 +14,7 @@ from annotator_ops.judging.calibration import Agreement, base_name, rows_of, spr
 from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.criterion import ratings_on
 from annotator_ops.stats.judges import selective
+from annotator_ops.stats.judges.scores import majority
 from annotator_ops.stats.judges.selective import Threshold
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.table import RatingTable
@@ -126,7 +127,7 @@ class Calibrating:
         )
         tied: BoolArray = np.zeros(len(names), dtype=np.bool_)
         if nominal:
-            category, tied = selective.majority(human)
+            category, tied = majority(human)
             agrees = selective.same_category(category, judge)
         else:
             agrees = selective.near_mean(human, judge, within=self._agreement.within or 0.0)

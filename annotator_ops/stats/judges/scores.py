@@ -55,25 +55,12 @@ class Scores:
     @property
     def human_mean(self) -> FloatArray:
         """The mean over people, of shape items; NaN where nobody rated."""
-        given = self.given
-        return divided(np.where(given, self.human, 0.0).sum(axis=0), given.sum(axis=0))
+        return mean_of(self.human)
 
     @property
     def majority(self) -> FloatArray:
         """The value that most people gave, of shape items; NaN where two are as frequent, or nobody rated."""
-        found = np.full(len(self.items), np.nan)
-        given = self.given
-        values, code = np.unique(self.human[given], return_inverse=True)
-        width = max(len(values), 1)
-        keys, counts = np.unique(np.nonzero(given)[1] * width + code.ravel(), return_counts=True)
-        place = keys // width
-        most = np.zeros(len(self.items), dtype=np.intp)
-        np.maximum.at(most, place, counts)
-        top = counts == most[place]
-        alone = np.bincount(place[top], minlength=len(self.items)) == 1
-        chosen = top & alone[place]
-        found[place[chosen]] = values[keys[chosen] % width]
-        return found
+        return majority(self.human)[0]
 
     @property
     def people_say(self) -> FloatArray:
@@ -122,6 +109,31 @@ def scores_of(humans: RatingTable, judges: RatingTable, *, level: Level | None) 
         n_people=n_people,
         anonymous=wide,
     )
+
+
+def mean_of(human: FloatArray) -> FloatArray:
+    """The mean over people (people × items), of shape items; NaN where nobody rated."""
+    given = ~np.isnan(human)
+    return divided(np.where(given, human, 0.0).sum(axis=0), given.sum(axis=0))
+
+
+def majority(human: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """The category (code) that most people gave each item, and where two or more are given equally often.
+
+    `human` is people × items. The category is NaN at a tie, and where nobody rated; the second is True at ties only.
+    """
+    n_people, n_items = human.shape
+    ordered = np.sort(human, axis=0)  # NaN comes last
+    # How many times the code has been there so far; only the last of each code has that code's count.
+    run = np.zeros((n_people + 1, n_items), dtype=np.intp)
+    for row in range(n_people):
+        same = ordered[row] == ordered[row - 1] if row else np.zeros(n_items, dtype=np.bool_)
+        run[row] = np.where(np.isnan(ordered[row]), 0, np.where(same, run[row - 1] + 1, 1))
+    most = run.max(axis=0)
+    tied: BoolArray = (most > 0) & ((run == most).sum(axis=0) > 1)
+    given = np.vstack([ordered, np.full(n_items, np.nan)])
+    category = np.where((most > 0) & ~tied, given[run.argmax(axis=0), np.arange(n_items)], np.nan)
+    return category, tied
 
 
 def divided(sums: FloatArray, counts: FloatArray | IntArray) -> FloatArray:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.stats.closed_intervals import share
+from annotator_ops.stats.judges.scores import mean_of
 from annotator_ops.stats.probability import beta_quantile
 from annotator_ops.stats.values import BoolArray, FloatArray, IntArray
 
@@ -198,33 +199,11 @@ def near_mean(human: FloatArray, judge: FloatArray, *, within: float) -> FloatAr
     `human` is people × items, `judge` has the shape items or judges × items, which is that of the result. Distances
     that differ from `within` by rounding are within.
     """
-    rated = ~np.isnan(human)
-    counts = rated.sum(axis=0)
-    sums = np.where(rated, human, 0.0).sum(axis=0)
-    means = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    means = mean_of(human)
     apart = np.abs(judge - means)
     rounding = _SAME * max(within, float(np.nan_to_num(np.abs(means)).max(initial=0.0)))
     near = (apart <= within + rounding).astype(np.float64)
     return np.where(np.isnan(apart), np.nan, near)
-
-
-def majority(human: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """The category (code) that most people gave each item, and where two or more are given equally often.
-
-    `human` is people × items. The category is NaN at a tie, and where nobody rated; the second is True at ties only.
-    """
-    n_people, n_items = human.shape
-    ordered = np.sort(human, axis=0)  # NaN comes last
-    # How many times the code has been there so far; only the last of each code has that code's count.
-    run = np.zeros((n_people + 1, n_items), dtype=np.intp)
-    for row in range(n_people):
-        same = ordered[row] == ordered[row - 1] if row else np.zeros(n_items, dtype=np.bool_)
-        run[row] = np.where(np.isnan(ordered[row]), 0, np.where(same, run[row - 1] + 1, 1))
-    most = run.max(axis=0)
-    tied: BoolArray = (most > 0) & ((run == most).sum(axis=0) > 1)
-    given = np.vstack([ordered, np.full(n_items, np.nan)])
-    category = np.where((most > 0) & ~tied, given[run.argmax(axis=0), np.arange(n_items)], np.nan)
-    return category, tied
 
 
 def same_category(category: FloatArray, judge: FloatArray) -> FloatArray:

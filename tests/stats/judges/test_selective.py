@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from annotator_ops.stats.judges.scores import majority
 from annotator_ops.stats.judges.selective import (
     GRID_POINTS,
     LEAST_ITEMS,
@@ -22,7 +23,6 @@ from annotator_ops.stats.judges.selective import (
     calibrate_cascade,
     decide,
     default_grid,
-    majority,
     near_mean,
     outcome,
     same_category,
