@@ -37,12 +37,17 @@ def _url(text: str) -> str:
 
 def _variable(text: str) -> str:
     if not text.replace("_", "a").isalnum() or not text.isascii() or text != text.upper() or text[0].isdigit():
-        raise ValueError("is the name of an environment variable, such as OPENAI_API_KEY, never the key itself")
+        raise ValueError(
+            "must be the name of an environment variable or key file, in capital letters, digits and _, such as "
+            "OPENAI_API_KEY; never the key itself"
+        )
     return text
 
 
 def _epsilon(written: object) -> object:
-    return EPSILONS.get(written, written) if isinstance(written, str) else written
+    if isinstance(written, str) and written not in EPSILONS:
+        raise ValueError(f"must be {', '.join(EPSILONS)}, or a number from 0 to 1")
+    return EPSILONS[written] if isinstance(written, str) else written
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:

@@ -204,7 +204,8 @@ def _as_problem(detail: Mapping[str, Any], document: Document) -> Problem | None
     elif kind in {"literal_error", "enum"}:
         message, hint = f"{key!r} is {detail['input']!r}.", f"It must be {detail['ctx']['expected']}."
     else:
-        message, hint = f"{key!r}: {_lower_first(detail['msg'])}.", _hint_for(kind)
+        said = re.sub(r" or instance of \w+", "", _lower_first(detail["msg"]))
+        message, hint = f"{key!r}: {said}.", _hint_for(kind)
     return Problem(
         where=document.where,
         message=message,
@@ -251,6 +252,8 @@ def _lower_first(text: str) -> str:
 def _hint_for(kind: str) -> str:
     if kind.startswith(("int", "float")):
         return "Write a number."
+    if kind.startswith(("greater", "less")):
+        return "Write a number in that range."
     if kind.startswith("bool"):
         return "Write true or false."
     if kind.startswith(("dict", "model")):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from annotator_ops.errors import OpsError, Problem
 from annotator_ops.judging.prompts import Prompter
+from annotator_ops.judging.requests import check_orders
 from annotator_ops.labeling import LabelConfig, default_criteria
 from annotator_ops.models import Study
 from annotator_ops.ranking_file import read_ranking
@@ -28,7 +29,9 @@ def model_problems(study: Study, place: Place, at: Sequence[int]) -> Iterator[Pr
         seen.add(judge.name)
         if judge.prompt and study.tasks:
             try:
-                Prompter(judge, study).messages(study.tasks[0].data)
+                prompter = Prompter(judge, study)
+                prompter.messages(study.tasks[0].data)
+                check_orders(judge, prompter)
             except OpsError as error:
                 yield place(error.message, error.hint, error.code, "judges", index)
 

@@ -47,12 +47,7 @@ def requests_of(judge: ModelJudge, study: Study, *, ratings: Sequence[Rating] = 
     "too-few-ratings" where no annotator has rated enough items to be simulated.
     """
     prompter = Prompter(judge, study)
-    if judge.both_orders and prompter.pair is None:
-        raise OpsError(
-            f"{judge.name} cannot be asked in both orders: the label config has no Pairwise that compares two fields.",
-            hint="Write `both_orders: false`, or let annotators answer with <Pairwise>.",
-            code="no-pair",
-        )
+    check_orders(judge, prompter)
     simulated = judge.confidence == "simulated"
     people = _Annotators(judge, study, prompter.asked, ratings) if simulated else None
     response = _response_format(judge, prompter.asked)
@@ -72,6 +67,16 @@ def requests_of(judge: ModelJudge, study: Study, *, ratings: Sequence[Rating] = 
                 key = content_hash([judge.base_url, body, judge.name, task.id, order, sample])
                 requests.append(JudgeRequest(judge, task.id, order, sample, body, version, key))
     return requests
+
+
+def check_orders(judge: ModelJudge, prompter: Prompter) -> None:
+    """Raises OpsError ("no-pair") where both orders are wanted and there is no pair to be exchanged."""
+    if judge.both_orders and prompter.pair is None:
+        raise OpsError(
+            f"{judge.name} cannot be asked in both orders: the label config has no Pairwise that compares two fields.",
+            hint="Write `both_orders: false`, or let annotators answer with <Pairwise>.",
+            code="no-pair",
+        )
 
 
 def _body(judge: ModelJudge, messages: list[JSONDict], response: JSONDict | None) -> JSONDict:

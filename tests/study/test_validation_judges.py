@@ -46,7 +46,7 @@ def test_a_prompt_that_cannot_be_filled_in(tmp_path: Path) -> None:
         ({"weights": {"qualty": 2}}, "unknown-criterion", "'qualty'"),
         ({"relatives": {"small": ["m1"]}}, "no-systems", "system"),
         ({"ensembles": [{"name": "x", "how": "median", "weights": {"small": 1}}]}, "value-error", "only a mean"),
-        ({"epsilon": "novice"}, "float-parsing", "epsilon"),
+        ({"epsilon": "novice"}, "value-error", "expert, skilled, crowd"),
     ],
 )
 def test_what_is_measured_is_there(tmp_path: Path, judging: dict[str, object], code: str, said: str) -> None:
@@ -57,6 +57,10 @@ def test_a_key_is_named_and_never_written(tmp_path: Path) -> None:
     found = problems(tmp_path, judges=[MODEL | {"key": "sk-abc123"}])["value-error"]
     assert "environment variable" in found.message
     assert "sk-abc123" not in str(found)
+
+
+def test_both_orders_of_what_is_no_pair(tmp_path: Path) -> None:
+    assert "no Pairwise" in problems(tmp_path, judges=[MODEL | {"both_orders": True}])["no-pair"].message
 
 
 def test_a_ranking_that_is_none(tmp_path: Path) -> None:

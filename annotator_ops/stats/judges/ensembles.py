@@ -9,7 +9,7 @@ import numpy as np
 
 from annotator_ops.judge_settings import Ensemble
 from annotator_ops.measures import Reason
-from annotator_ops.stats.judges.scores import Scores
+from annotator_ops.stats.judges.scores import Scores, version_of
 from annotator_ops.stats.values import FloatArray
 
 EVERYBODY = "mean of all judges"
@@ -33,7 +33,7 @@ class Combined:
 
 
 def combined(scores: Scores | Reason, judges: Sequence[str], wanted: Sequence[Ensemble]) -> list[Combined]:
-    """The mean over all judges first, then the ensembles that are asked for; none where there is no judge.
+    """The mean over all judges (`once_each`) first, then the ensembles that are asked for; none without a judge.
 
     `judges` names those who are there. An ensemble of less than two judges is none, and one of a judge that is not
     there is not the one asked for; both have a reason.
@@ -44,10 +44,26 @@ def combined(scores: Scores | Reason, judges: Sequence[str], wanted: Sequence[En
     return [_combined(scores, judges, each) for each in asked]
 
 
+def once_each(scores: Scores) -> tuple[str, ...]:
+    """Whom the mean of all judges is over: who scored anything, and of a judge's versions (of its prompt, or model) the
+    one with the most scores, the last of these. Else a judge would weigh as much as it has versions."""
+    counts = (~np.isnan(scores.judge)).sum(axis=1).tolist()
+    chosen: dict[str, tuple[int, int]] = {}
+    for row, name in enumerate(scores.judges):
+        own = version_of(name)[0]
+        chosen[own] = max(chosen.get(own, (0, -1)), (counts[row], row))
+    return tuple(scores.judges[row] for row in sorted(row for count, row in chosen.values() if count))
+
+
 def _combined(scores: Scores | Reason, judges: Sequence[str], wanted: Ensemble) -> Combined:
-    names = wanted.judges or tuple(wanted.weights) or tuple(judges)
+    every = tuple(judges) if isinstance(scores, Reason) else once_each(scores) or tuple(judges)
+    known = {version_of(name)[0]: name for name in every} | {name: name for name in judges}
+    asked = wanted.judges or tuple(wanted.weights) or every
+    # A judge that has several versions may be called by its name alone.
+    names = tuple(known.get(name, name) for name in asked)
     how = "weighted mean" if wanted.weights else wanted.how
-    found = Combined(wanted.name, tuple(names), how, dict(wanted.weights))
+    weights = {known.get(name, name): weight for name, weight in wanted.weights.items()}
+    found = Combined(wanted.name, names, how, weights)
     unknown = [name for name in names if name not in judges]
     if unknown:
         said = f"There is no judge {', '.join(unknown)} on this criterion; there are {', '.join(judges)}."
@@ -62,13 +78,13 @@ def _combined(scores: Scores | Reason, judges: Sequence[str], wanted: Ensemble) 
     there = ~np.isnan(own)
     some = there.any(axis=0) & ~there.all(axis=0)
     dropped = int((some & ~np.isnan(scores.human_mean)).sum())
-    return Combined(found.name, found.judges, how, found.weights, _one(own, wanted, names), dropped)
+    return Combined(found.name, found.judges, how, found.weights, _one(own, found), dropped)
 
 
-def _one(own: FloatArray, wanted: Ensemble, names: Sequence[str]) -> FloatArray:
+def _one(own: FloatArray, wanted: Combined) -> FloatArray:
     """The ensemble's score of each item; what lacks a judge is NaN in all of them."""
     if wanted.weights:
-        weights = np.array([wanted.weights.get(name, 0.0) for name in names], dtype=np.float64)
+        weights = np.array([wanted.weights.get(name, 0.0) for name in wanted.judges], dtype=np.float64)
         return np.asarray(weights / weights.sum() @ own, dtype=np.float64)
     lacking = np.isnan(own).any(axis=0)
     one = np.full(own.shape[1], np.nan)

@@ -11,7 +11,7 @@ import numpy as np
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import JSONDict
 from annotator_ops.stats.closed_intervals import CONFIDENCE, mean
-from annotator_ops.stats.judges.ensembles import EVERYBODY
+from annotator_ops.stats.judges.ensembles import EVERYBODY, once_each
 from annotator_ops.stats.judges.sampling import Sample, sample_of
 from annotator_ops.stats.judges.scores import Scores
 from annotator_ops.stats.probability import normal_quantile, t_quantile
@@ -153,10 +153,12 @@ def few_labels(
 
 
 def judges_and_mean(scores: Scores) -> tuple[list[str], FloatArray]:
-    """Who scored anything, and judges × items; with several, the last is their mean, NaN where one has no score."""
-    there = np.any(~np.isnan(scores.judge), axis=1)
-    names = [name for name, known in zip(scores.judges, there.tolist(), strict=True) if known]
-    judges = scores.judge[there]
+    """Who scored anything, and judges × items; with several, the last is their mean, NaN where one has no score.
+
+    Of a judge's versions only the one that the mean of all judges counts.
+    """
+    names = list(once_each(scores))
+    judges = scores.judge[[scores.judges.index(name) for name in names]]
     if len(names) < 2:
         return names, judges
     return [*names, EVERYBODY], np.vstack([judges, judges.mean(axis=0)])

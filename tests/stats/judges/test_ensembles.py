@@ -47,6 +47,23 @@ def test_the_mean_over_all_judges_comes_first_and_then_those_asked_for() -> None
     assert everybody.judges == ("b", "c")
 
 
+def test_a_judge_with_versions_of_its_prompt_counts_once() -> None:
+    """The version that scored most, the last of those; one that scored nothing would leave no item."""
+    judges: dict[str, Row] = {
+        "a · v1": [1, 2, 4, None, 1],
+        "a · v2": [2, 2, 4, None, 1],
+        "a · v3": [5, None, None, None, None],
+        "b": [3, 2, 4, 4, None],
+        "c": [None, None, None, None, None],
+    }
+    found = scores(PEOPLE, judges)
+    everybody, named = all_of(found, Ensemble("both", ("a", "b"), "mean", {"a": 1.0, "b": 3.0}), judges=tuple(judges))
+    assert everybody.judges == ("a · v2", "b")
+    assert numbers(everybody) == pytest.approx([2.5, 2, 4, NAN, NAN], nan_ok=True)
+    assert (named.judges, named.weights) == (("a · v2", "b"), {"a · v2": 1.0, "b": 3.0})
+    assert numbers(named) == pytest.approx([2.75, 2, 4, NAN, NAN], nan_ok=True)
+
+
 def test_an_ensemble_of_an_unknown_judge_says_who_is_known() -> None:
     _, found = all_of(scores(PEOPLE, JUDGES), Ensemble("odd", ("a", "nobody")))
     assert found.scores is None
