@@ -18,8 +18,9 @@ from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.judges.entries import scores_on
 from annotator_ops.stats.judges.leaderboard import Measured, leaderboard
 from annotator_ops.stats.levels import CriterionSpec
-from annotator_ops.stats.overall import overall_of
+from annotator_ops.stats.overall import overall_of, scale_of
 from annotator_ops.stats.table import RatingTable
+from annotator_ops.stats.values import ValueKind
 
 SCHEMA = "annotator-ops/analysis@3"
 
@@ -129,7 +130,13 @@ def _leaderboard(
     if not context.systems:
         return None
     measured = [
-        Measured(spec.name, spec.title or spec.name, scores_on(ratings_on(table, spec), spec)) for spec in specs
+        Measured(
+            spec.name,
+            spec.title or spec.name,
+            scores_on(ratings_on(table, spec), spec),
+            scale_of(table.of(spec.name), spec) if spec.kind is ValueKind.NUMBERS else None,
+        )
+        for spec in specs
     ]
     return leaderboard(measured, context=context, resampling=resampling)
 

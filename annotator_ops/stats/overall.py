@@ -38,7 +38,7 @@ def overall_of(
         weights = {spec.name: float(given[spec.name]) for spec in numeric}
     if len(numeric) < 2:
         return None, notes
-    ranges = {spec.name: _range(table.of(spec.name), spec) for spec in numeric}
+    ranges = {spec.name: scale_of(table.of(spec.name), spec) for spec in numeric}
     levels = {spec.level for spec in numeric}
     if len(levels) > 1 or len(set(ranges.values())) > 1:
         found = ", ".join(f"{spec.title or spec.name} {_span(ranges[spec.name])}" for spec in numeric)
@@ -77,7 +77,7 @@ def _weight_notes(
 _NO_MEAN = (None, Level.NOMINAL, Level.CIRCULAR)
 
 
-def _range(table: RatingTable, spec: CriterionSpec) -> tuple[float, float]:
+def scale_of(table: RatingTable, spec: CriterionSpec) -> tuple[float, float]:
     """The declared scale's ends, or the lowest and highest value that anybody gave."""
     numbers = [value for value in table.values_here() if is_finite_number(value)]
     given = spec.scale or [float(value) for value in numbers if isinstance(value, (int, float))]

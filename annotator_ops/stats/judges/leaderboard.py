@@ -23,8 +23,8 @@ For other weights w (0 or more, sum 1), without the data: mean = w·means, se² 
 w > 0; interval = mean ± quantile·se, none where se is 0 or unknown. For ranks, of two systems a and b:
 se² = se²(a) + se²(b) − 2·wᵀ·C·w, with C of `pairs` or 0; a is above b where se > 0 and mean(a) − mean(b) exceeds
 se·max(critical(a), critical(b)); rank.low = 1 + how many are above it, rank.high = systems with a mean − how many it is
-above. `quantile` and `critical` do not depend on w: Student's t with the fewest items of any criterion less one degrees
-of freedom, for the interval and, Bonferroni over all pairs of systems, for ranks.
+above. `quantile` and `critical` do not depend on w: Student's t with the fewest items (sources) of any criterion less
+one degrees of freedom, for the interval and, Bonferroni over all pairs of systems, for ranks.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Measured:
     name: str
     title: str
     scores: Scores | Reason
+    scale: tuple[float, float] | None = None
 
 
 def leaderboard(measured: Sequence[Measured], *, context: Context, resampling: Resampling) -> JSONDict | None:
@@ -79,6 +80,9 @@ def leaderboard(measured: Sequence[Measured], *, context: Context, resampling: R
         if each not in numeric
     ]
     weights, reason = _weights(numeric, context)
+    if reason is None and len({each.scale for each, weight in zip(numeric, weights, strict=True) if weight > 0}) > 1:
+        said = "The criteria are not on one scale, so that a mean over them would order systems by the widest one."
+        reason = Reason("scales-differ", f"{said} Give weights to criteria of one scale under `judging: weights:`.")
     if reason is None and len(board.names) < _LEAST_SYSTEMS:
         reason = Reason("one-system", f"All items are of one system, {board.names[0]}; an order needs two.")
     found: JSONDict = {
@@ -190,7 +194,7 @@ def _entries(kind: str, means: Means, weights: FloatArray, confidence: float) ->
     """One entry a system; None where the kind has no mean on any criterion."""
     overall, covariance = means.weighted(weights)
     n_systems = len(overall)
-    fewest = means.counts.min(axis=1)
+    fewest = means.drawn.min(axis=1)
     tail = (1 - confidence) / 2
     quantiles, critical = (
         np.array([t_quantile(1 - each, n - 1) if n > 1 else np.nan for n in fewest.tolist()], dtype=np.float64)

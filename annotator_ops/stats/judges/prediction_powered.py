@@ -31,12 +31,14 @@ _ROUNDING = 1e-12
 class FewLabels:
     """The mean score by one judge: of people alone, of the judge alone, and of both together.
 
-    `tuning` (λ, from 0 to 1) is how much the combined mean makes of the judge's scores: at 0 it is people's alone.
+    `n_without_score` counts the items that the judge gave none. `tuning` (λ, from 0 to 1) is how much the combined mean
+    makes of the judge's scores: at 0 it is people's alone.
     """
 
     rater: str
     n_labelled: int
     n_unlabelled: int
+    n_without_score: int
     people_only: Estimate
     judge_only: Estimate
     combined: Estimate
@@ -47,6 +49,7 @@ class FewLabels:
             "rater": self.rater,
             "n_labelled": self.n_labelled,
             "n_unlabelled": self.n_unlabelled,
+            "n_without_score": self.n_without_score,
             "people_only": self.people_only.as_json(),
             "judge_only": self.judge_only.as_json(),
             "combined": self.combined.as_json(),
@@ -131,8 +134,9 @@ def few_labels(
     if not names:
         return None
     known: BoolArray = ~np.isnan(judges[-1])
-    labelled, others = known & ~np.isnan(people), known & np.isnan(people)
-    if not labelled.any() or not others.any():
+    labelled: BoolArray = ~np.isnan(people)
+    others = ~labelled
+    if not labelled.any() or not (known & others).any():
         return None
     base: JSONDict = {"n_labelled": int(labelled.sum()), "n_unlabelled": int(others.sum()), "random_sample": None}
     if scores.nominal:
@@ -166,15 +170,20 @@ def judges_and_mean(scores: Scores) -> tuple[list[str], FloatArray]:
 
 def _entry(name: str, people: FloatArray, judge: FloatArray, confidence: float) -> FewLabels:
     known: BoolArray = ~np.isnan(judge)
-    labelled, others = known & ~np.isnan(people), known & np.isnan(people)
+    labelled: BoolArray = ~np.isnan(people)
+    others = ~labelled
     n = int(labelled.sum())
+    # An item that the judge refused is one of all items, too. Any guess of its score is right, the judge's mean is one;
+    # without the item the mean would be one of what the judge does not refuse.
+    guess = np.where(known, judge, judge[known].mean())
     combined, tuning = prediction_powered_mean(
-        people[labelled], judge[labelled], judge[others], confidence=confidence, small_sample=n < FEW_LABELS
+        people[labelled], guess[labelled], guess[others], confidence=confidence, small_sample=n < FEW_LABELS
     )
     return FewLabels(
         name,
         n,
         int(others.sum()),
+        int((~known).sum()),
         _mean(people[~np.isnan(people)], "mean of people's scores", confidence),
         _mean(judge[known], "mean of the judge's scores", confidence),
         combined,

@@ -16,9 +16,10 @@ class Means:
     """The means of systems on criteria, NaN where there is none, and what each item adds to their errors.
 
     `means` and `counts` (of items that people or judges scored; of the combined means, that people did) have the shape
-    systems × criteria, and so has `known`: whether the variance of the mean is, from two items on. `influence` is
-    criteria × items: the covariance of two means is the sum of products over what was drawn at random, the items, or
-    the sources (`unit`, codes of items) that several items share. `system` is the code of each item's.
+    systems × criteria, and so have `drawn`, how many items, or sources of items, were drawn at random, and `known`:
+    whether the variance of the mean is, from two of those on. `influence` is criteria × items: the covariance of two
+    means is the sum of products over what was drawn, the items, or the sources (`unit`, codes of items) that several
+    items share. `system` is the code of each item's.
     """
 
     means: FloatArray
@@ -27,6 +28,7 @@ class Means:
     influence: FloatArray
     system: IntArray
     unit: IntArray | None
+    drawn: IntArray
 
     def covariance(self, one: int, other: int) -> FloatArray:
         """Of the means of one system with those of another, or its own: criteria × criteria, NaN unknown."""
@@ -67,14 +69,18 @@ class Means:
 def means_of(scores: FloatArray, system: IntArray, unit: IntArray | None = None) -> Means:
     """Plain means. `scores` is criteria × items, NaN where there is none; `system` and `unit` are codes of the items.
 
-    The influence of an item is its distance from the mean over n, times √(n/(n − 1)) for the usual variance of a mean.
-    Every criterion has its own items: none is left out because it lacks another criterion.
+    The influence of an item is its distance from the mean over the number of items, times √(n/(n − 1)) with n items, or
+    n sources where several items have one, for the usual variance of a mean of what was drawn. Every criterion has its
+    own items: none is left out because it lacks another criterion.
     """
-    means, counts = _means(scores, system, int(system.max()) + 1)
-    own = counts.T[:, system]
+    n_systems = int(system.max()) + 1
+    means, counts = _means(scores, system, n_systems)
+    drawn = counts if unit is None else _sources(scores, system, unit, n_systems)
+    own, n = counts.T[:, system], drawn.T[:, system]
     apart = np.where(np.isnan(scores), 0.0, scores - means.T[:, system])
-    influence: FloatArray = np.divide(apart, np.sqrt(own * (own - 1.0)), out=np.zeros(apart.shape), where=own > 1)
-    return Means(means, counts, counts > 1, influence, system, unit)
+    scaled = np.sqrt(n / np.maximum(n - 1, 1)) / np.maximum(own, 1)
+    influence: FloatArray = np.where(n > 1, apart * scaled, 0.0)
+    return Means(means, counts, drawn > 1, influence, system, unit, drawn)
 
 
 def combined_means(
@@ -85,23 +91,27 @@ def combined_means(
     `human` and `judge` are criteria × items. What λ needs, the covariance of people's and judges' scores and the
     judges' variance, is pooled over systems, within each: a system's few labels alone would tell it badly, and any λ is
     right. It is 0, which is people's mean alone, in a system without two items that only judges scored.
+
+    Items without a judge's score (refused, say) are of the mean, too: the judges' mean in their system stands for it.
     """
     n_systems = int(system.max()) + 1
-    labelled = ~np.isnan(human + judge)
-    others = np.isnan(human) & ~np.isnan(judge)
-    n, size = (_counted(part, system, n_systems) for part in (labelled, others))
+    scored, labelled = ~np.isnan(judge), ~np.isnan(human)
+    others = ~labelled
+    usual, _ = _means(judge, system, n_systems)
+    judge = np.where(scored, judge, np.nan_to_num(usual).T[:, system])
+    n, size, judged = (_counted(part, system, n_systems) for part in (labelled, others, others & scored))
     slope = _pooled_slope(human, judge, system, labelled)
-    able = (size >= LEAST_UNLABELLED) & (n >= LEAST_LABELLED)
+    able = (judged >= LEAST_UNLABELLED) & (n >= LEAST_LABELLED)
     ratio = np.divide(n, size, out=np.zeros(n.shape), where=size > 0)
     tuning = np.where(able, np.clip(slope / (1 + ratio), 0.0, 1.0), 0.0)
     by_item = tuning.T[:, system]
-    rectified = np.where(labelled, human - by_item * np.where(labelled, judge, 0.0), np.nan)
+    rectified = human - by_item * judge
     # What only judges scored; where λ is 0 nothing of it counts.
-    predicted = np.where(others, by_item * np.where(others, judge, 0.0), np.nan)
+    predicted = np.where(others, by_item * judge, np.nan)
     of_people, of_judges = (means_of(part, system, unit) for part in (rectified, predicted))
     means = of_people.means + np.where(able, of_judges.means, 0.0)
     influence = of_people.influence + of_judges.influence
-    return Means(means, of_people.counts, of_people.known, influence, system, unit), tuning
+    return Means(means, of_people.counts, of_people.known, influence, system, unit, of_people.drawn), tuning
 
 
 def coded(names: Sequence[str]) -> tuple[list[str], IntArray]:
@@ -117,6 +127,16 @@ def _means(scores: FloatArray, system: IntArray, n_systems: int) -> tuple[FloatA
     sums = np.stack([np.bincount(system, weights=row, minlength=n_systems) for row in filled], axis=1)
     means: FloatArray = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     return means, counts
+
+
+def _sources(scores: FloatArray, system: IntArray, unit: IntArray, n_systems: int) -> IntArray:
+    """From how many sources the scored items of each system are: systems × criteria."""
+    found = []
+    for row in scores:
+        known = ~np.isnan(row)
+        pairs = np.unique(system[known] * (int(unit.max()) + 1) + unit[known]) // (int(unit.max()) + 1)
+        found.append(np.bincount(pairs, minlength=n_systems))
+    return np.stack(found, axis=1).astype(np.intp)
 
 
 def _counted(known: BoolArray, system: IntArray, n_systems: int) -> IntArray:

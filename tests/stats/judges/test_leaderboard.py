@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from annotator_ops.stats.context import Context
 from annotator_ops.stats.intervals import Resampling
 from annotator_ops.stats.judges.leaderboard import Measured, leaderboard
 from annotator_ops.stats.judges.prediction_powered import prediction_powered_mean
+from annotator_ops.stats.judges.rank_intervals import rank_intervals
 from annotator_ops.stats.judges.scores import Scores
 from annotator_ops.stats.judges.system_means import combined_means, means_of
 from annotator_ops.stats.values import FloatArray
@@ -321,3 +323,52 @@ def test_a_fifth_of_the_labels_and_all_judgements_cover_the_mean_of_all_labels(
     assert len(covered) >= 100
     assert np.mean(covered) >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / len(covered))
     assert np.mean(widths) < 0.95
+
+
+def test_criteria_on_different_scales_have_no_common_mean() -> None:
+    made = Made()
+    narrow = replace(measured("first", made.human[0], made.judge[0]), scale=(1.0, 5.0))
+    wide = replace(measured("second", made.human[1], made.judge[1]), scale=(0.0, 100.0))
+    context = Context(systems=made.systems)
+    found = leaderboard([narrow, wide], context=context, resampling=QUICK)
+    assert found is not None
+    assert (found["reason_code"], found["systems"]) == ("scales-differ", [])
+    one = leaderboard(
+        [narrow, wide], context=replace(context, judging=Judging(weights={"first": 1.0})), resampling=QUICK
+    )
+    assert one is not None
+    assert one["reason"] is None
+
+
+def test_the_intervals_of_few_sources_with_many_items_each_cover() -> None:
+    """Five systems that are alike, four sources, ten items of each: four things were drawn, not forty."""
+    random = np.random.default_rng(3)
+    system, unit = np.repeat(np.arange(5), 40), np.tile(np.repeat(np.arange(4), 10), 5)
+    runs, inside, open_ranks = 200, 0, 0
+    for _ in range(runs):
+        of_source = random.standard_normal(4) + 0.5 * random.standard_normal((5, 4))
+        scores = (of_source[:, :, None] + 0.5 * random.standard_normal((5, 4, 10))).reshape(1, -1)
+        found = means_of(scores, system, unit)
+        means, covariance = found.weighted(np.ones(1))
+        assert found.drawn.tolist() == [[4]] * 5
+        half = stats.t.ppf(0.975, 3) * np.sqrt(np.diag(covariance))
+        inside += int((np.abs(means) <= half).sum())
+        critical = np.full(5, stats.t.ppf(1 - 0.025 / 10, 3))
+        ranks = rank_intervals(means, covariance, critical, confidence=0.95)
+        open_ranks += all((each.low, each.high) == (1, 5) for each in ranks)
+    assert 0.9 < inside / (5 * runs) < 0.98
+    assert open_ranks / runs > 0.91
+
+
+def test_what_judges_refuse_is_of_the_combined_mean_too() -> None:
+    """A judge that scores only what is good says nothing of what is not; people's random sample does."""
+    random = np.random.default_rng(5)
+    inside = 0
+    for _ in range(100):
+        quality = random.standard_normal((1, 400))
+        judge = np.where(quality > -0.5, quality + 0.3 * random.standard_normal((1, 400)), np.nan)
+        human = np.where(random.permutation(400) < 120, quality, np.nan)
+        found, _ = combined_means(human, judge, np.zeros(400, dtype=np.intp))
+        error = float(np.sqrt(found.covariance(0, 0)[0, 0]))
+        inside += abs(found.means[0, 0] - quality.mean()) <= stats.t.ppf(0.975, 119) * error
+    assert inside >= 90

@@ -242,3 +242,20 @@ def test_a_judge_without_any_score_is_no_judge() -> None:
     found = few_labels(scores_of(human, [judge, np.full(200, np.nan)]), random_sample=True)
     assert found is not None
     assert [entry["rater"] for entry in found["judges"]] == ["judge 0"]
+
+
+def test_a_judge_that_refuses_what_is_bad_does_not_move_the_mean() -> None:
+    """The mean is of all items, those that the judge refused as well."""
+    random = np.random.default_rng(6)
+    inside = 0
+    for _ in range(100):
+        quality = random.standard_normal(400)
+        judge = np.where(quality > -0.5, quality + 0.3 * random.standard_normal(400), np.nan)
+        human = np.where(random.permutation(400) < 120, quality, np.nan)
+        found = few_labels(scores_of(human, judge, level=Level.INTERVAL), random_sample=True)
+        assert found is not None
+        (entry,) = found["judges"]
+        assert entry["n_without_score"] == int(np.isnan(judge).sum())
+        assert (entry["n_labelled"], entry["n_unlabelled"]) == (120, 280)
+        inside += entry["combined"]["low"] <= quality.mean() <= entry["combined"]["high"]
+    assert inside >= 90
