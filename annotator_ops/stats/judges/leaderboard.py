@@ -5,8 +5,8 @@ As JSON (Estimates as everywhere; a number that is not known is null):
 - `criteria`: [{name, title}], those that have numbers, in order; `left_out`: [{name, title, reason}], the others.
 - `weights`: one a criterion, 0 or more, that sum to 1; `confidence`.
 - `kinds`: which of "human", "judge" and "combined" any system has.
-- `systems`: by name, [{system, n_items, human, judge, combined}], each of the last three null or
-  {means, n_items, covariance, quantile, critical, overall, rank}:
+- `systems`: by name, [{system, n_items, n_rated, human, judge, combined}]: of `n_items` in all people rated `n_rated` on
+  one criterion or more. Each of the last three is null or {means, n_items, covariance, quantile, critical, overall, rank}:
   `means` and `n_items` have one number a criterion (of combined means, n_items are those that people scored);
   `covariance` of these means is criteria × criteria; `overall` is the Estimate of the weighted mean, `rank` an Estimate
   (1 is best, the highest mean; low and high are whole numbers, too).
@@ -150,8 +150,10 @@ def _filled(board: _Board, weights: FloatArray, context: Context, resampling: Re
         few["lambda"] = [dict(zip(board.names, row, strict=True)) for row in tuning.T.tolist()]
     columns = {kind: _entries(kind, means, weights, resampling.confidence) for kind, means in kinds.items()}
     n_items = np.bincount(board.system).tolist()
+    rated = np.any(~np.isnan(board.human), axis=0)
+    n_rated = np.bincount(board.system[rated], minlength=len(board.names)).tolist()
     systems = [
-        {"system": name, "n_items": n_items[place]}
+        {"system": name, "n_items": n_items[place], "n_rated": n_rated[place]}
         | {kind: columns[kind][place] if kind in columns else None for kind in _NAMES}
         for place, name in enumerate(board.names)
     ]

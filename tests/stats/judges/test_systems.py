@@ -189,3 +189,19 @@ def test_too_few_systems() -> None:
     assert isinstance(found, Reason) and found.code == "too-few-systems" and found.sentence.startswith("2 systems have")
     none = system_level(rising[:2], np.full(2, np.nan), ["a", "b"])
     assert isinstance(none, Reason) and none.sentence.startswith("0 systems have")
+
+
+def test_systems_of_many_items_with_few_scores_have_the_same_intervals() -> None:
+    """Pairs of scores are drawn in place of items: the same distribution, other random numbers."""
+    random = np.random.default_rng(8)
+    systems = [f"s{number % 4}" for number in range(4_000)]
+    level = np.arange(4_000) % 4 / 3
+    human = np.round(level + random.standard_normal(4_000)).clip(-2, 3)
+    judge = np.round(level + random.standard_normal(4_000)).clip(-2, 3)
+    few = system_level(human, judge, systems, resampling=Resampling(seed=1))
+    # Scores that differ by next to nothing are all different.
+    many = system_level(human + 1e-9 * random.random(4_000), judge, systems, resampling=Resampling(seed=1))
+    assert not isinstance(few, Reason)
+    assert not isinstance(many, Reason)
+    for end in ("value", "low", "high"):
+        assert few["pearson"][end] == pytest.approx(many["pearson"][end], abs=0.05)
