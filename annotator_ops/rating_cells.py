@@ -188,6 +188,12 @@ def as_time(cell: Any) -> datetime | None:
         raise ValueError("created_at is no time.") from None
 
 
+def names_reason(cell: Any) -> bool:
+    """Whether a cell of `reason` is the name of one, such as `refused`; a sentence is an explanation of the value."""
+    text = as_text(cell)
+    return bool(text) and not any(map(str.isspace, text))
+
+
 def has_decimal_comma(value: Value | None) -> bool:
     """Whether a label looks like a number of a locale that writes 3,5."""
     return isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value) is not None
@@ -234,6 +240,9 @@ def faults_of(cells: Mapping[str, Any], kind: RaterKind, *, commas: bool) -> lis
         faults.append((str(error), "Write a number, a label, or nothing where it is missing.", "bad-value"))
     if commas and has_decimal_comma(value):
         faults.append((f"{value} has a decimal comma.", "Write decimals with a point.", "decimal-comma"))
+    if kind == row_kind == "judge" and value is not None and names_reason(cells.get("reason")):
+        message = f"there is a value, and the reason {as_text(cells['reason'])[:_SHOWN]} why there is none."
+        faults.append((message, "Keep one of the two.", "value-and-reason"))
     if row_kind not in get_args(RaterKind):
         faults.append((f"the kind {row_kind} is unknown.", "A rater is a human or a judge.", "bad-kind"))
     try:

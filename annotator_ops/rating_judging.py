@@ -23,6 +23,7 @@ from annotator_ops.rating_cells import (
     has_decimal_comma,
     has_parts,
     is_unicode,
+    names_reason,
 )
 from annotator_ops.rating_columns import Columns
 from annotator_ops.stats.table import RatingTable
@@ -57,6 +58,8 @@ class Judging:
         bad |= np.array([word not in get_args(RaterKind) for word in kinds], dtype=np.bool_)[raw_kind]
         values, value, odd = self._values(judge)
         bad |= odd
+        if self._kind == "judge":
+            bad |= judge & (value != MISSING) & _rows(columns, "reason", names_reason)
         bad |= _rows(columns, "order", lambda cell: as_text(cell) not in ("", *ORDERS))
         for measured in columns.measured.values():
             bad[list(measured.faulty)] = True

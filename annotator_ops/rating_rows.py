@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +20,9 @@ from annotator_ops.rating_cells import PEOPLE, REQUIRED, Form, Lack, refuse_cons
 # So few that a block's cells stay in the processor's cache: larger blocks take two to three times as long.
 _BLOCK = 500
 _SHOWN = 50
+# So many faults of one kind are shown.
+_ALIKE = 3
+_NUMBERS = re.compile(r"[0-9][0-9.eE+-]*")
 _DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
@@ -26,15 +31,31 @@ class RatingsError(OpsError):
 
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
         noun = "problem" if len(problems) == 1 else "problems"
-        shown = [f"  - {problem}" for problem in problems[:_SHOWN]]
-        if len(problems) > _SHOWN:
-            shown.append(f"  … and {len(problems) - _SHOWN} more")
+        shown = _listed(problems)
         super().__init__(
             f"{path.name} has {len(problems)} {noun}:\n" + "\n".join(shown),
             hint="Mend the lines above and run the command again.",
             code="ratings-invalid",
         )
         self.problems = tuple(problems)
+
+
+def _listed(problems: Sequence[Problem]) -> list[str]:
+    """The problems in lines; of those that differ in their numbers only, the first few and how many more there are."""
+    alike: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.code, _NUMBERS.sub("0", problem.message)), []).append(problem)
+    lines: list[str] = []
+    left = len(problems)
+    for same in alike.values():
+        shown = same[:_ALIKE] if len(same) > _ALIKE + 1 else same
+        shown = shown[: _SHOWN - len(lines)]
+        if not shown:
+            break
+        lines += [f"  - {problem}" for problem in shown]
+        lines += [f"  … and {len(same) - len(shown):,} more of the same"] if len(same) > len(shown) else []
+        left -= len(same)
+    return [*lines, f"  … and {left:,} more"] if left else lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +90,8 @@ def opened(path: Path, problems: list[Problem], *, form: Form = PEOPLE) -> Rows:
         if ending in {".parquet", ".pq"}:
             return _parquet(path, form)
         content = path.read_bytes()
+        if not content.removeprefix(codecs.BOM_UTF8).strip():
+            raise RatingsError(path, [Problem(path.name, "the file is empty.", "Add rows.", "no-rows")])
         if ending in {".jsonl", ".ndjson"}:
             content.decode("utf-8-sig")
             return Rows(form.read, _jsonl_blocks(path, content, problems, form=form))
@@ -99,11 +122,11 @@ def _csv(path: Path, content: bytes, problems: list[Problem], *, form: Form) -> 
     raw = io.BytesIO(content)
     reader = csv.reader(io.TextIOWrapper(raw, "utf-8-sig", newline=""), delimiter=delimiter, strict=True)
     try:
-        header = form.named([name.strip() for name in next(reader, [])])
+        given = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
         problems.append(_no_csv(path, error, reader.line_num))
         return Rows((), iter(()))
-    _check_columns(path, header, form)
+    header = _checked(path, given, form)
     header = [name if name in form.read else "" for name in header]
     read = tuple(filter(None, header))
     blocks = _csv_blocks(path, reader, header, problems, size=len(content), place=raw)
@@ -188,6 +211,11 @@ def _jsonl_blocks(path: Path, content: bytes, problems: list[Problem], *, form: 
             for name in form.read
         }
         for other, name in form.names.items():
+            problems += [
+                _both(path, other, name, line)
+                for row, line in zip(rows, lines, strict=True)
+                if other in row and name in row
+            ]
             cells = columns[name]
             if Lack.ABSENT in cells:
                 columns[name] = [
@@ -233,8 +261,7 @@ def _parquet(path: Path, form: Form) -> Rows:
             hint="Give the file the ending of what it is: .csv, .jsonl or .parquet.",
             code="ratings-unreadable",
         ) from error
-    header = form.named(table.column_names)
-    _check_columns(path, header, form)
+    header = _checked(path, table.column_names, form)
     table = table.rename_columns(header)
     names = tuple(name for name in header if name in form.read)
     table = table.select(names)
@@ -265,7 +292,9 @@ def _cells(column: Any) -> list[Any]:
     return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in column.to_pylist()]
 
 
-def _check_columns(path: Path, header: Sequence[str], form: Form) -> None:
+def _checked(path: Path, given: Sequence[str], form: Form) -> list[str]:
+    """A header in the names used here. Raises RatingsError for columns that are missing or there twice."""
+    header = form.named(given)
     or_reply = " (or reply, in a judges' file)" if "reply" in form.read else ""
     expected = f"The header needs {', '.join(REQUIRED)}{or_reply}."
     problems = [
@@ -276,5 +305,12 @@ def _check_columns(path: Path, header: Sequence[str], form: Form) -> None:
         for name in form.read
         if header.count(name) > 1
     ]
+    problems += [_both(path, other, name, 1) for other, name in form.names.items() if {other, name} <= set(given)]
     if problems:
         raise RatingsError(path, problems)
+    return header
+
+
+def _both(path: Path, other: str, name: str, line: int) -> Problem:
+    message = f"“{other}” and “{name}” are two names of one column, and both are there."
+    return Problem(path.name, message, "Keep one of them.", "column-twice", line)

@@ -6,7 +6,8 @@ read where they are there; any other column is ignored.
 In judges' files `judge` is another name of `rater`, and these are read, too: `model`, `prompt` (its version),
 `confidence` (from 0 to 1), `reply` (in the judge's own words), `turn` (of a dialogue), `order` ("given" or "swapped":
 how a pair was shown; the value is always of the item's own sides). There `value` may be left out where `reply` is: such
-a row is missing with the reason "unread" until `judging.importing` reads its reply by the criterion's scale.
+a row is missing with the reason "unread" until `judging.importing` reads its reply by the criterion's scale. A value
+beside the name of a reason is a contradiction; a reason of several words is an explanation, and not read.
 
 How a value is typed: a numeric text is a float; a text that is a JSON list (`["a","b"]`) is a tuple of labels or
 regions; an empty cell or null is missing, with the row's `reason` or "empty"; anything else is a label. Surrounding

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from annotator_ops.errors import OpsError
+from annotator_ops.models import JSONDict
 from annotator_ops.tables import TableFormat
 
 # By their first columns the tables of each command are known.
@@ -96,6 +97,13 @@ def check_judged_target(target: Path, *, inputs: Iterable[Path] = ()) -> None:
         raise _other_kind(target, "table that `ops judge apply` wrote")
 
 
+def check_replies_target(target: Path, columns: Sequence[str], *, inputs: Iterable[Path] = ()) -> None:
+    """`check_target` for replies; what stands there must be a file of these very columns, as `ops judge run` writes."""
+    check_target(target, suffixes=(".jsonl",), inputs=inputs)
+    if _holds_something(target) and tuple(_first_record(target) or ()) != tuple(columns):
+        raise _other_kind(target, "file of replies that `ops judge run` wrote")
+
+
 def check_calibration_target(target: Path, *, schema: str, inputs: Iterable[Path] = ()) -> None:
     """`check_target` for a JSON file that says its `schema`; what stands there already must be of the same."""
     check_target(target, suffixes=(".json",), inputs=inputs)
@@ -158,13 +166,26 @@ def _begins_with(path: Path, columns: tuple[str, str, str]) -> bool:
             return tuple(parquet.read_schema(path).names[:3]) == columns
         except (pyarrow.ArrowException, OSError):
             return False
+    if form == "csv":
+        first, second, third = columns
+        return re.match(rf"{first}([,;\t]){second}\1{third}\1", _first_line(path)) is not None
+    record = _first_record(path)
+    return record is not None and record.keys() >= set(columns)
+
+
+def _first_line(path: Path) -> str:
+    """The first line; empty where it cannot be read, or is no text."""
     try:
         with path.open("rb") as file:
-            line = file.readline(_LONGEST_LINE).decode("utf-8-sig")
-        if form == "csv":
-            first, second, third = columns
-            return re.match(rf"{first}([,;\t]){second}\1{third}\1", line) is not None
-        record = json.loads(line)
-    except (OSError, ValueError):
-        return False
-    return isinstance(record, dict) and record.keys() >= set(columns)
+            return file.readline(_LONGEST_LINE).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _first_record(path: Path) -> JSONDict | None:
+    """The first line's JSON object, if it is one."""
+    try:
+        record = json.loads(_first_line(path))
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

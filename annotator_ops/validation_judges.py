@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from annotator_ops.errors import OpsError, Problem
+from annotator_ops.judging.importing import strangers
 from annotator_ops.judging.prompts import Prompter
 from annotator_ops.judging.requests import check_orders
 from annotator_ops.labeling import LabelConfig, default_criteria
@@ -13,8 +14,6 @@ from annotator_ops.ranking_file import read_ranking
 from annotator_ops.ratings import read_judge_table
 from annotator_ops.validation_scores import Place
 from annotator_ops.wordings import systems
-
-_SHOWN = 8
 
 
 def model_problems(study: Study, place: Place, at: Sequence[int]) -> Iterator[Problem]:
@@ -46,7 +45,9 @@ def judging_problems(study: Study, config: LabelConfig, place: Place) -> Iterato
         if ensemble.name in {other.name for other in judging.ensembles[:index]}:
             message = f"Two ensembles are called {ensemble.name!r}."
             yield place(message, "Name them apart.", "ensemble-twice", "judging", "ensembles", index, "name")
-        yield from _unknown(place, ensemble.judges, judges, "judge", ("judging", "ensembles", index))
+        yield from _unknown(
+            place, [*ensemble.judges, *ensemble.weights], judges, "judge", ("judging", "ensembles", index)
+        )
     yield from _unknown(place, judging.weights, criteria, "criterion", ("judging", "weights"))
     yield from _unknown(place, judging.relatives, judges, "judge", ("judging", "relatives"))
     related = [name for names in judging.relatives.values() for name in names]
@@ -79,15 +80,7 @@ def _judges(study: Study) -> set[str]:
 def _unknown(
     place: Place, given: Iterable[str], known: set[str], what: str, key: tuple[str | int, ...]
 ) -> Iterator[Problem]:
-    names = [name for name in dict.fromkeys(given) if name not in known] if known else []
-    # A judge with several versions of its prompt is known as NAME · VERSION.
-    lost = [name for name in names if name.split(" · ")[0] not in known]
-    if lost:
-        listed = ", ".join(sorted(known)[:_SHOWN])
-        yield place(
-            f"'{'.'.join(str(part) for part in key if isinstance(part, str))}' names {', '.join(map(repr, lost))}, "
-            f"and there is no {what} of that name.",
-            f"There is {listed}." if len(known) == 1 else f"There are {listed}{' and more' * (len(known) > _SHOWN)}.",
-            f"unknown-{what}",
-            *key,
-        )
+    where = ".".join(str(part) for part in key if isinstance(part, str))
+    found = strangers(given, known, what, where) if known else None
+    if found is not None:
+        yield place(*found, *key)

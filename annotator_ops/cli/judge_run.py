@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +30,9 @@ def judge_run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Ask nothing: say how much there is to ask, and show the first prompt.")
     ] = False,
+    replies: Annotated[
+        Path | None, typer.Option("--replies", help="The JSON Lines to write of every stored reply to these prompts.")
+    ] = None,
     study: StudyOption = DEFAULT_STUDY,
     json: JsonOption = False,
 ) -> None:
@@ -38,7 +42,7 @@ def judge_run(
         from annotator_ops.cli.board import board
         from annotator_ops.steps.judge_run import Order, plan_run, run_judges
 
-        order = Order(tuple(dict.fromkeys(judge or ())), budget, limit)
+        order = Order(tuple(dict.fromkeys(judge or ())), budget, limit, replies)
         loaded, store = stored(study)
         with store:
             if dry_run:

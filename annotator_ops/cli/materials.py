@@ -35,10 +35,15 @@ LevelOption = Annotated[
         "--level", "-l", help="CRITERION=nominal|ordinal|interval|ratio|circular; may be given several times."
     ),
 ]
+ScaleOption = Annotated[
+    list[str] | None,
+    typer.Option("--scale", help="CRITERION=LOW..HIGH: judges' scores off it are missing; may be given several times."),
+]
 TurnsOption = Annotated[
     str | None, typer.Option("--turns", help="Judges' turns become one by mean, median, min, max or last.")
 ]
 
+_SCALE = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)\.\.(-?[0-9]+(?:\.[0-9]+)?)")
 _PERIOD = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
@@ -148,6 +153,23 @@ def _levels(given: Sequence[str]) -> tuple[dict[str, Level], dict[str, float]]:
         if colon:
             periods[name] = float(period)
     return levels, periods
+
+
+def scales_of(given: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """The lowest and the highest score by criterion, from the command line. Raises OpsError ("bad-scale")."""
+    scales: dict[str, tuple[float, float]] = {}
+    for text in given:
+        name, _, said = text.rpartition("=")
+        ends = _SCALE.fullmatch(said)
+        low, high = (float(ends[1]), float(ends[2])) if ends else (0.0, 0.0)
+        if not name or low >= high or name in scales:
+            raise OpsError(
+                f"{text!r} gives {name} a second scale." if name in scales else f"{text!r} is no scale of a criterion.",
+                hint="Write each criterion once, as CRITERION=LOW..HIGH: fluency=1..5.",
+                code="bad-scale",
+            )
+        scales[name] = (low, high)
+    return scales
 
 
 def _groups(given: Sequence[str]) -> dict[str, str]:

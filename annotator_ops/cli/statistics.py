@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -9,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import typer
 
 from annotator_ops.cli.edge import run
-from annotator_ops.cli.materials import FilesArgument, JudgesOption, LevelOption, either, now, tables_of
+from annotator_ops.cli.materials import (
+    FilesArgument,
+    JudgesOption,
+    LevelOption,
+    ScaleOption,
+    either,
+    now,
+    scales_of,
+    tables_of,
+)
 from annotator_ops.cli.options import DEFAULT_STUDY, JsonOption, StudyOption
 from annotator_ops.errors import OpsError
 from annotator_ops.judge_settings import EPSILONS, Judging, Merging
@@ -60,6 +70,7 @@ def analyze(
     group: GroupOption = None,
     judging: JudgingOption = None,
     turns: TurnsOption = None,
+    scale: ScaleOption = None,
     epsilon: EpsilonOption = None,
     study: StudyOption = DEFAULT_STUDY,
     json: JsonOption = False,
@@ -70,7 +81,7 @@ def analyze(
         from annotator_ops.steps.analyze import analyze_files, analyze_study
 
         tables = tables_of(files, judges, level, gold=gold, items=items, groups=group)
-        measured = _Measured(judging, turns, _epsilon(epsilon))
+        measured = _Measured(judging, turns, _epsilon(epsilon), scales_of(scale or ()))
         tables = measured.tables(tables)
         return either(
             tables,
@@ -91,6 +102,7 @@ def report(
     group: GroupOption = None,
     judging: JudgingOption = None,
     turns: TurnsOption = None,
+    scale: ScaleOption = None,
     epsilon: EpsilonOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The HTML file to write.")] = None,
     study: StudyOption = DEFAULT_STUDY,
@@ -102,7 +114,7 @@ def report(
         from annotator_ops.steps.report import report_files, report_study
 
         tables = tables_of(files, judges, level, gold=gold, items=items, groups=group)
-        measured = _Measured(judging, turns, _epsilon(epsilon))
+        measured = _Measured(judging, turns, _epsilon(epsilon), scales_of(scale or ()))
         tables = measured.tables(tables)
         return either(
             tables,
@@ -123,13 +135,16 @@ class _Measured:
     judging: Path | None
     turns: str | None
     epsilon: float | None
+    scales: Mapping[str, tuple[float, float]]
 
     def tables(self, tables: Tables | None) -> Tables | None:
         if tables is None:
-            if self.judging is not None or self.turns is not None:
+            if self.judging is not None or self.turns is not None or self.scales:
                 raise OpsError(
-                    "`--judging` and `--turns` belong to tables given on the command line; no table is given.",
-                    hint="Name the tables, or write `judging:`, and `turns:` under `judges:`, into study.yaml.",
+                    "`--judging`, `--turns` and `--scale` belong to tables given on the command line; no table is "
+                    "given.",
+                    hint="Name the tables, or write `judging:`, and `turns:` under `judges:`, into study.yaml; a "
+                    "study’s scales are those of its label config.",
                     code="options-without-files",
                 )
             return None
@@ -142,7 +157,8 @@ class _Measured:
         from annotator_ops.reporting.known import judging_of
 
         found = judging_of(self.judging) if self.judging is not None else tables.judging
-        return replace(tables, judging=self._with_epsilon(found), turns=cast("Merging | None", self.turns))
+        judging, turns = self._with_epsilon(found), cast("Merging | None", self.turns)
+        return replace(tables, judging=judging, turns=turns, scales=self.scales)
 
     def study(self, study: Study) -> Study:
         return replace(study, judging=self._with_epsilon(study.judging))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import Price
+from annotator_ops.judge_settings import ModelJudge, Price
 from annotator_ops.judging import calibration
-from annotator_ops.judging.calibration import Agreement, base_name, rows_of, spread
+from annotator_ops.judging.calibration import Agreement, Version, base_name, rows_of, spread
 from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.criterion import ratings_on
 from annotator_ops.stats.judges import selective
@@ -20,6 +20,9 @@ from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import BoolArray, FloatArray, IntArray, ValueKind
 from annotator_ops.stats.vocabulary import used
+
+# How many tokens an item a judge of a name and version read and wrote; None where that is not known.
+TokensOf = Callable[[str, Version], tuple[float, float] | None]
 
 _COMPARED = (ValueKind.NUMBERS, ValueKind.LABELS, ValueKind.LABEL_SETS)
 
@@ -60,17 +63,30 @@ class _Items:
 
 
 class Calibrating:
-    """One calibration of judges on one criterion. `prices` by judge, where they are known.
+    """One calibration of judges on one criterion. `models` are those of the study, by name, with their prices.
+
+    `tokens` gives, for a judge's name and version, how many tokens an item it read and wrote, where that is known.
 
     `table` has all ratings, of which repeats take no part. Raises OpsError: "no-judges", "unknown-judge",
     "agreement-undeclared", "not-comparable".
     """
 
-    def __init__(self, table: RatingTable, spec: CriterionSpec, wanted: Wanted, *, prices: Mapping[str, Price]) -> None:
+    def __init__(
+        self,
+        table: RatingTable,
+        spec: CriterionSpec,
+        wanted: Wanted,
+        *,
+        models: Mapping[str, ModelJudge],
+        tokens: TokensOf = lambda _name, _version: None,
+    ) -> None:
         own = ratings_on(table, spec)
         self._table = own.where(own.is_original)
         self._spec = spec
         self._wanted = wanted
+        self._models = models
+        self._tokens = tokens
+        prices = {name: model.price for name, model in models.items() if model.price is not None}
         self._judges = _judges(self._table, wanted.judges, prices)
         self._prices = {name: prices[base_name(name)] for name in self._judges if base_name(name) in prices}
         self._agreement = _agreement(spec, wanted.within)
@@ -78,7 +94,7 @@ class Calibrating:
     def as_json(self) -> JSONDict:
         """The thresholds, and what they do on both parts of the items.
 
-        Raises OpsError: "no-people", "no-confidence".
+        Raises OpsError: "no-people", "no-common-items", "no-confidence".
         """
         wanted, items = self._wanted, self._items()
         order = np.random.default_rng(wanted.seed).permutation(len(items.names))
@@ -131,13 +147,31 @@ class Calibrating:
             agrees = selective.same_category(category, judge)
         else:
             agrees = selective.near_mean(human, judge, within=self._agreement.within or 0.0)
+        self._check_common(names, human, judge)
         sure = calibration.confidences(scored, self._judges, names)
         for name, own, scores in zip(self._judges, sure, judge, strict=True):
             if np.isnan(own).all() and not np.isnan(scores).all():
-                raise calibration.no_confidence(name)
+                raise calibration.no_confidence(name, models=self._models)
         confidence = np.where(np.isnan(agrees), np.nan, sure)
         items = _Items(names, confidence, agrees == 1, int(tied.sum()))
         return items.at(np.flatnonzero(~tied & ~np.isnan(human).all(axis=0)))
+
+    def _check_common(self, names: Sequence[str], human: FloatArray, judge: FloatArray) -> None:
+        """Raises OpsError ("no-common-items") where these judges have scored none of the items that people rated."""
+        rated = ~np.isnan(human).all(axis=0)
+        if not rated.any() or not np.isnan(judge[:, rated]).all():
+            return
+        scored = self._table.models()
+        own = np.array([*(name in self._judges for name in scored.raters), False], dtype=np.bool_)
+        items = scored.where(scored.rated & own[scored.rater])
+        here = [items.items[code] for code in used(items.items, items.item)]
+        theirs = f"of the judges' {here[0]}" if here else "the judges have scored none at all"
+        raise OpsError(
+            f"The judges have scored none of the {int(rated.sum()):,} items that people rated on {self._spec.name}: "
+            f"the first of people's is {names[int(np.argmax(rated))]}, {theirs}.",
+            hint="Give both the same ids of items, or have the judges score the items that people rated.",
+            code="no-common-items",
+        )
 
     def _judge(self, name: str, found: Threshold, asked: float) -> JSONDict:
         version = calibration.version_of(rows_of(self._table, name))
@@ -167,7 +201,7 @@ class Calibrating:
         if len(self._prices) < len(self._judges):
             return None
         dearest = max(self._judges, key=lambda name: (self._prices[name].output, self._prices[name].input))
-        shares: JSONDict = {"of": dearest}
+        shares: JSONDict = {"of": dearest, **self._paid(asked, dearest)}
         for kind in ("input", "output"):
             whole = getattr(self._prices[dearest], kind)
             paid = sum(
@@ -175,6 +209,17 @@ class Calibrating:
             )
             shares[kind] = paid / whole if whole > 0 else None
         return shares
+
+    def _paid(self, asked: Sequence[float], dearest: str) -> JSONDict:
+        """What an item costs on average by the tokens that each judge took, and what if the dearest is always asked."""
+        costs = {}
+        for name in self._judges:
+            tokens = self._tokens(base_name(name), calibration.version_of(rows_of(self._table, name)))
+            if tokens is None:
+                return {"per_item": None, "per_item_of_dearest": None}
+            costs[name] = (self._prices[name].input * tokens[0] + self._prices[name].output * tokens[1]) / 1e6
+        paid = sum(share * costs[name] for name, share in zip(self._judges, asked, strict=True))
+        return {"per_item": paid, "per_item_of_dearest": costs[dearest]}
 
 
 def _part(items: _Items, thresholds: Sequence[float | None]) -> JSONDict:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from annotator_ops.errors import OpsError
+from annotator_ops.judge_settings import ModelJudge
+from annotator_ops.models import content_hash
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import MISSING, FloatArray
 from annotator_ops.stats.vocabulary import used
@@ -75,7 +77,10 @@ class Calibration(_Shape):
 
 
 def read_calibration(path: Path) -> Calibration:
-    """The calibration that `ops judge calibrate` wrote. Raises OpsError ("no-calibration")."""
+    """The calibration that `ops judge calibrate` wrote.
+
+    Raises OpsError: "no-calibration"; "calibration-changed" where it is not as it was written.
+    """
     text, problems = read_text(path, where=path.name)
     hint = "Name the file that `ops judge calibrate` wrote with --calibration, or run that command first."
     if text is None:
@@ -84,11 +89,24 @@ def read_calibration(path: Path) -> Calibration:
         plain = json.loads(text)
         if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
             raise OpsError(f"{path.name} is no calibration of judges.", hint=hint, code="no-calibration")
-        return Calibration.model_validate(plain)
+        found = Calibration.model_validate(plain)
+        fits = plain.get("checksum") == checksum(plain)
     except (json.JSONDecodeError, RecursionError, ValidationError) as error:
         raise OpsError(
             f"{path.name} is no whole calibration ({type(error).__name__}).", hint=hint, code="no-calibration"
         ) from None
+    if not fits:
+        raise OpsError(
+            f"{path.name} is not as `ops judge calibrate` wrote it, so what its thresholds promise does not hold.",
+            hint="Run `ops judge calibrate` again; --alpha, --delta and --within say what is to be promised.",
+            code="calibration-changed",
+        )
+    return found
+
+
+def checksum(content: Mapping[str, Any]) -> str:
+    """The hash of all that a calibration says, which stands in it as `checksum`."""
+    return content_hash({name: value for name, value in content.items() if name != "checksum"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +145,11 @@ def version_of(rows: RatingTable) -> Version:
     return Version(models or None, prompts or None)
 
 
-def found_again(table: RatingTable, wanted: JudgeThreshold) -> str:
+def found_again(table: RatingTable, wanted: JudgeThreshold, *, models: Mapping[str, ModelJudge] | None = None) -> str:
     """The rater of a table that is the very judge of a calibration: of its name, its model and its prompt.
 
-    A judge that has several versions there has a rater for each. Raises OpsError: "unknown-judge", "judge-changed",
-    "no-confidence".
+    `models` are the study's, by name. A judge that has several versions there has a rater for each.
+    Raises OpsError: "unknown-judge", "judge-changed", "no-confidence".
     """
     base = base_name(wanted.judge)
     raters = table.models().raters_here()
@@ -145,7 +163,7 @@ def found_again(table: RatingTable, wanted: JudgeThreshold) -> str:
         if version == calibrated:
             rows = rows_of(table, name)
             if np.isnan(rows.confidence).all() and rows.rated.any():
-                raise no_confidence(name)
+                raise no_confidence(name, models=models)
             return name
     if not versions:
         raise OpsError(
@@ -163,8 +181,17 @@ def found_again(table: RatingTable, wanted: JudgeThreshold) -> str:
     )
 
 
-def no_confidence(judge: str) -> OpsError:
-    """The error for a judge that never says how sure it is."""
+def no_confidence(judge: str, *, models: Mapping[str, ModelJudge] | None = None) -> OpsError:
+    """The error for a judge that never says how sure it is; `models` are the study's, by name."""
+    asked = (models or {}).get(base_name(judge))
+    if asked is not None and asked.confidence == "probability":
+        return OpsError(
+            f"{judge} was asked for the probabilities of its tokens (`confidence: probability`), and its endpoint gave "
+            "none that tell how sure it was of a score, so there is nothing to choose a threshold of.",
+            hint="Write `confidence: simulated` for the judge in study.yaml, or give it an endpoint that has "
+            "probabilities, and run `ops judge run`.",
+            code="no-confidence",
+        )
     return OpsError(
         f"{judge} has scores, but not how sure it was of any, so there is nothing to choose a threshold of.",
         hint="Give its file a column `confidence` (0 to 1), or write `confidence: probability` or `confidence: "

@@ -129,10 +129,15 @@ def of_status(status: int, body: bytes, headers: Mapping[str, str], *, judge: Mo
     """What an answer with an error's status means. `now` is the time since the epoch in seconds."""
     message, code = _said(body)
     if status in {401, 403}:  # the body is not quoted: some repeat the key in it
-        given = f"{judge.key} holds a key that it does not take" if judge.key else "`key` is not set for this judge"
+        if judge.key is None:
+            return Failure(
+                "key-refused",
+                f"The endpoint of {judge.name} wants a key ({status}), and the judge has none.",
+                hint="Write `key: NAME`, an environment variable, for this judge in study.yaml.",
+            )
         return Failure(
             "key-refused",
-            f"The endpoint of {judge.name} refuses the key ({status}): {given}.",
+            f"The endpoint of {judge.name} refuses the key ({status}): {judge.key} holds a key that it does not take.",
             hint="Set the right key for this endpoint, and look whether it may use the model.",
         )
     if status == 402 or code in _NO_CREDIT:

@@ -23,6 +23,10 @@ Reading = Literal["answered", "refused", "unparsable"]
 _CUT = "length"
 _FILTERED = "content_filter"
 _SOURCE = "ops judge run"
+# Those of a file of replies, which is known by them: hardly any other judges' file has these very ones in this order.
+REPLY_COLUMNS = (
+    "judge", "item", "criterion", "value", "reason", "confidence", "model", "prompt", "reply", "order", "source",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,32 @@ def reading(answer: Answer, asked: Sequence[Asked]) -> Reading:
     if not reasons:
         return "answered"
     return "refused" if REFUSED in reasons else "unparsable"
+
+
+def how_sure(answer: Answer, asked: Sequence[Asked]) -> bool | None:
+    """Whether its token probabilities tell how sure the model was of any score; None where an answer has no score."""
+    values = {name: each.value for name, each in parsed(answer, asked).items() if each.value is not None}
+    return bool(distributions(answer.logprobs, asked, values)) if values else None
+
+
+def reply_rows(ratings: Iterable[Rating]) -> list[JSONDict]:
+    """Ratings as rows of a judges' file with REPLY_COLUMNS: each score, or why there is none, with the whole reply."""
+    return [
+        {
+            "judge": each.rater,
+            "item": each.item,
+            "criterion": each.criterion,
+            "value": list(each.value) if isinstance(each.value, tuple) else each.value,
+            "reason": each.reason,
+            "confidence": each.confidence,
+            "model": each.model,
+            "prompt": each.prompt,
+            "reply": each.reply,
+            "order": each.order,
+            "source": each.source,
+        }
+        for each in ratings
+    ]
 
 
 def ratings_of(answers: Iterable[Answer], study: Study, judges: Sequence[ModelJudge]) -> list[Rating]:

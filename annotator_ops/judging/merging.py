@@ -18,6 +18,8 @@ from annotator_ops.stats.values import MISSING, BoolArray, FloatArray, display
 from annotator_ops.stats.vocabulary import CodeArray, combined, encode, natural_order, value_key
 
 Rows = npt.NDArray[np.intp]
+# The reason of an item with a turn that the judge scored on another criterion only.
+TURN_MISSING = "turn-missing"
 
 
 # --- versions --------------------------------------------------------------------------------------------------------
@@ -73,8 +75,10 @@ def turns_merged(table: RatingTable, how: Merging | None) -> RatingTable:
     """One row an item, of the scores of its turns: their mean, median, min or max, or that of the last turn.
 
     Turns are in natural order of their names. An item of which a turn has no score has none, with the reason of the
-    first such turn (for "last" only the last turn counts): a mean over the rest would be of another dialogue. The
-    confidence is the lowest of the turns', unknown where one is; the seconds are added up.
+    first such turn (for "last" only the last turn counts): a mean over the rest would be of another dialogue. A turn
+    that has no row is missing, too ("turn-missing"), where the judge scored it on another criterion, and several turns
+    on this one; nothing else says how many turns a dialogue has. The confidence is the lowest of the turns', unknown
+    where one is; the seconds are added up.
 
     Raises OpsError: "turns-undeclared" where an item has several turns and `how` is None; "turns-and-whole" where it
     has a score without a turn beside them; "turns-no-numbers" for labels, of which there is no mean; "rated-twice".
@@ -86,7 +90,8 @@ def turns_merged(table: RatingTable, how: Merging | None) -> RatingTable:
     if turns is None:
         return without(table, "turn")
     _check(turns, how)
-    return turns.last() if how == "last" else turns.computed(how or "mean")
+    incomplete = turns.incomplete(how)
+    return turns.last(incomplete) if how == "last" else turns.computed(how or "mean", incomplete)
 
 
 def check_turns(table: RatingTable, how: Merging | None) -> None:
@@ -109,7 +114,7 @@ def _by_turns(table: RatingTable) -> _Turns | None:
     rows: Rows = np.lexsort((rank[table.turn], group))
     starts = np.flatnonzero(np.diff(group[rows], prepend=-1))
     sizes = np.diff(np.append(starts, len(rows)))
-    return None if (sizes == 1).all() else _Turns(table, rows, starts, sizes)
+    return None if (sizes == 1).all() else _Turns(table, rows, starts, sizes, rank[table.turn][rows])
 
 
 def _check(turns: _Turns, how: Merging | None) -> None:
@@ -144,17 +149,58 @@ def _check(turns: _Turns, how: Merging | None) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Turns:
-    """Rows by item and turn: `rows` has each item's after each other, from `starts` on, `sizes` many."""
+    """Rows by item and turn: `rows` has each item's after each other, from `starts` on, `sizes` many.
+
+    `ranks` are their turns' places in natural order, of the length of `rows`; −1 for a row without a turn.
+    """
 
     table: RatingTable
     rows: Rows
     starts: Rows
     sizes: Rows
+    ranks: Rows
 
-    def last(self) -> RatingTable:
-        return without(self.table.where(np.sort(self.rows[self.starts + self.sizes - 1])), "turn")
+    def incomplete(self, how: Merging | None) -> BoolArray:
+        """Where a turn that counts has no row, and the judge scored it on another criterion; by item and criterion.
 
-    def computed(self, how: Merging) -> RatingTable:
+        Not where the item is scored as a whole, nor on a criterion of which the judge scored one turn of every item.
+        """
+        table, starts = self.table, self.starts
+        n_judges, n_turns = len(table), len(table.turns)
+        _, judge = np.unique(
+            combined(
+                (table.judge, 2),
+                (table.rater, len(table.raters)),
+                (table.model + 1, len(table.model_names) + 1),
+                (table.prompt + 1, len(table.prompts) + 1),
+                (table.order + 1, len(table.orders) + 1),
+            ),
+            return_inverse=True,
+        )
+        judge = judge.ravel()
+        on = combined((judge, n_judges), (table.criterion, len(table.criteria)))[self.rows[starts]]
+        by_turns = np.isin(on, on[self.sizes > 1]) & (self.ranks[starts] >= 0)
+        _, dialogue = np.unique(
+            combined((judge, n_judges), (table.item, len(table.items)))[self.rows[starts]], return_inverse=True
+        )
+        dialogue = dialogue.ravel()
+        counted = np.repeat(by_turns, self.sizes)
+        key = np.repeat(dialogue, self.sizes).astype(np.int64) * n_turns + self.ranks
+        turns = np.unique(key[counted])
+        if how == "last":
+            latest = np.full(len(starts), -1, dtype=np.intp)
+            np.maximum.at(latest, turns // n_turns, turns % n_turns)
+            lacks: BoolArray = by_turns & (self.ranks[starts + self.sizes - 1] < latest[dialogue])
+        else:
+            lacks = by_turns & (self.sizes < np.bincount(turns // n_turns, minlength=len(starts))[dialogue])
+        return lacks
+
+    def last(self, incomplete: BoolArray) -> RatingTable:
+        rows = self.rows[self.starts + self.sizes - 1]
+        order = np.argsort(rows)
+        return _without_scores(without(self.table.where(rows[order]), "turn"), incomplete[order])
+
+    def computed(self, how: Merging, incomplete: BoolArray) -> RatingTable:
         table, rows, starts = self.table, self.rows, self.starts
         lacks = table.value[rows] == MISSING
         here = np.arange(len(rows))
@@ -180,7 +226,7 @@ class _Turns:
             moments=np.fmax.reduceat(table.moments[rows], starts),
         )
         merged = replace(merged, reply=np.where(several, np.int32(MISSING), merged.reply))
-        return merged.where(np.argsort(rows[starts]))
+        return _without_scores(merged, incomplete & ~lacking).where(np.argsort(rows[starts]))
 
     def _numbers(self, how: Merging) -> FloatArray:
         """One number an item; NaN where a turn has none."""
@@ -195,6 +241,20 @@ class _Turns:
         else:
             found = (np.minimum if how == "min" else np.maximum).reduceat(numbers, self.starts)
         return found
+
+
+def _without_scores(table: RatingTable, incomplete: BoolArray) -> RatingTable:
+    """The table without the scores of items of which a turn has no row."""
+    if not incomplete.any():
+        return table
+    reasons, codes = encode([*table.reasons, TURN_MISSING])
+    return replace(
+        table,
+        reasons=reasons,
+        value=np.where(incomplete, np.int32(MISSING), table.value),
+        reason=np.where(incomplete, codes[-1], table.reason),
+        confidence=np.where(incomplete, np.nan, table.confidence),
+    )
 
 
 def with_numbers(table: RatingTable, numbers: FloatArray) -> tuple[tuple[Value, ...], CodeArray]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from annotator_ops.judge_settings import ModelJudge
 from annotator_ops.judging.asked import Asked
 from annotator_ops.judging.costs import cost_of, most_cost
 from annotator_ops.judging.failures import Failure, Reply
-from annotator_ops.judging.judgements import Answer, reading, with_content
+from annotator_ops.judging.judgements import Answer, how_sure, reading, with_content
 from annotator_ops.judging.requests import JudgeRequest
 from annotator_ops.judging.spending import Budget
 from annotator_ops.models import JSONDict, Outcome
@@ -20,8 +21,14 @@ from annotator_ops.models import JSONDict, Outcome
 # once), and so many where none was ever answered, or where the endpoint calls them bad.
 _FAILURES = 8
 _FIRST_FAILURES = 3
+# So many scores without a probability, and none with one, before the judge's others are given up.
+_FIRST_UNSURE = 3
 # Seconds that are worth a word each time.
 _LONG_WAIT = 5.0
+_NO_PROBABILITIES = (
+    "Write `confidence: simulated` for this judge in study.yaml, which asks it several times, or `confidence: none`. "
+    "What was answered stays."
+)
 _WORDS = {"refused": "refused", "unparsable": "not understood"}
 
 # Told which judge, how far it is in words, and which share of it is done.
@@ -76,6 +83,9 @@ class Run:
         self._ended: Failure | None = None
         self._last: Failure | None = None
         self._poor = False
+        self._blind = False
+        self._sure: Counter[bool] = Counter()
+        self._earlier_sure: Counter[bool] = Counter()
         self._said: set[str] = set()
 
     @property
@@ -91,6 +101,13 @@ class Run:
     def share(self) -> float:
         """How much of it is done."""
         return self._outcomes.total() / len(self.requests) if self.requests else 1.0
+
+    def recall(self, answers: Iterable[Answer]) -> None:
+        """Count which of the earlier replies tell how sure the judge was, where its token probabilities are to tell."""
+        if self.judge.confidence == "probability":
+            keys = {request.key for request in self.reused}
+            told = (how_sure(answer, self._criteria) for answer in answers if answer.key in keys)
+            self._earlier_sure.update(one for one in told if one is not None)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -149,8 +166,16 @@ class Run:
         read, written = reply.prompt_tokens, reply.completion_tokens
         cost = cost_of(self.judge, read, written)
         answer = Answer(request.key, self.judge.name, self.judge.model, request.item, None, None, "", "answered")
-        outcome = reading(with_content(answer, reply.content), self._criteria)
+        answer = with_content(answer, reply.content)
+        outcome = reading(answer, self._criteria)
+        sure = how_sure(answer, self._criteria) if self.judge.confidence == "probability" else None
         with self._guard:
+            if sure is not None:
+                self._sure[sure] += 1
+                # What is asked on would be paid for and never asked again; earlier replies may be of another day.
+                if not self._sure[True] and self._sure[False] >= _FIRST_UNSURE:
+                    self._blind = True
+                    self.stop.set()
             self.asked += 1
             self._in_a_row = 0
             self._outcomes[outcome] += 1
@@ -191,24 +216,50 @@ class Run:
         """What needs no asking, as the end of a sentence."""
         return f"; {len(self.reused):,} answered before" if self.reused else ""
 
-    def outcome(self) -> Outcome:
-        """What the run came to."""
+    def outcome(self, replies: Path | None = None) -> Outcome:
+        """What the run came to. `replies`: the file that all replies are written to; None: they are not."""
         name = self.judge.name
+        sure = self._earlier_sure + self._sure
+        unsure = f"; {sure[True]:,} of {counted(sure.total(), 'answer')} say how sure the judge was"
+        unsure = unsure if sure[False] else ""
+        blind = bool(sure[False]) and not sure[True]
         if not self.requests:
-            return Outcome(name, "ok", f"nothing to ask{self.earlier}", "nothing-to-ask")
-        message = f"{self.summary()}{self.earlier}"
+            said = f"nothing to ask{self.earlier}{unsure}"
+            if blind:
+                return Outcome(name, "warning", said, "no-probabilities", _NO_PROBABILITIES)
+            return Outcome(name, "ok", said, "nothing-to-ask")
+        message = f"{self.summary()}{self.earlier}{unsure}"
         if self._tokens["unsaid"] and self.judge.price:
             message += f"; {self._tokens['unsaid']:,} replies do not say their tokens, so their cost is estimated"
+        left = f" {self.left:,} {'is' if self.left == 1 else 'are'} left to ask." if self.left else ""
         failure = self._ended or self._last
+        if self._blind and self._ended is None:
+            why = f"The endpoint of {name} gives no token probabilities that tell how sure it was of a score."
+            return Outcome(name, "failed", f"{message}. {why}{left}", "no-probabilities", _NO_PROBABILITIES)
         if failure is not None:
             kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self._failures.items()))
-            left = f" {self.left:,} are left to ask." if self.left else ""
             hint = failure.hint or "Run `ops judge run` again: it asks only what is not answered."
-            return Outcome(name, "failed", f"{message} ({kinds}). {failure.message}{left}", failure.kind, hint)
+            return Outcome(
+                name, "failed", f"{message} ({kinds}). {_sentence(failure.message)}{left}", failure.kind, hint
+            )
         if self._poor:
-            hint = f"{counted(self.left, 'request')} are left; run it again with a `--budget` for them."
+            verb, them = ("is", "it") if self.left == 1 else ("are", "them")
+            hint = f"{counted(self.left, 'request')} {verb} left; run it again with a `--budget` for {them}."
             return Outcome(name, "warning", f"{message}; the budget ends here", "budget-reached", hint)
+        if blind:
+            return Outcome(name, "warning", message, "no-probabilities", _NO_PROBABILITIES)
+        if any(self._outcomes[kind] for kind in _WORDS):
+            where = f"they stand in {replies}" if replies else "`ops judge run --replies replies.jsonl` writes them all"
+            hint = f"Read the replies that give no score: {where}, each with its `reason`."
+            return Outcome(name, "warning", message, "no-score", hint)
         return Outcome(name, "ok", message, "judged")
+
+    def _confidence(self) -> JSONDict | None:
+        """Of how many answers with a score the token probabilities are known; None where they are not asked for."""
+        if self.judge.confidence != "probability":
+            return None
+        sure = self._earlier_sure + self._sure
+        return {"n_answers": sure.total(), "n_known": sure[True]}
 
     def as_json(self) -> JSONDict:
         """The same in numbers."""
@@ -224,10 +275,16 @@ class Run:
             "failed": self._failures.total(),
             "failures": dict(sorted(self._failures.items())),
             "remaining": self.left,
+            "confidence": self._confidence(),
             "prompt_tokens": self._tokens["prompt"],
             "completion_tokens": self._tokens["completion"],
             "cost": self._cost if self.judge.price else None,
         }
+
+
+def _sentence(text: str) -> str:
+    """A message, of which an endpoint may have written the end, with a full stop."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def counted(number: int, noun: str) -> str:

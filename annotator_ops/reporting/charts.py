@@ -31,15 +31,22 @@ class Interval:
     high: float | None
 
 
-def overview(groups: Mapping[str, Sequence[Interval]], *, thresholds: Sequence[float], name: str) -> str:
+def overview(
+    groups: Mapping[str, Sequence[Interval]], *, thresholds: Sequence[float], name: str, width: float = WIDTH
+) -> str:
     """Coefficients with their intervals on one axis, one panel per group ("Krippendorff's α", "Spearman's ρ").
 
     `thresholds` are dotted in the first panel. `name` becomes part of the ids in the SVG, which must differ on a page.
+    In a narrow chart the panels stand below each other.
     """
     palette = Palette({})
-    rows = max(len(lines) for lines in groups.values())
-    figure = Figure(figsize=(WIDTH, 0.72 + ROW * rows))
-    panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+    height = 0.72 + ROW * max(len(lines) for lines in groups.values())
+    if width < WIDTH:
+        figure = Figure(figsize=(width, height * len(groups)))
+        panels = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
+    else:
+        figure = Figure(figsize=(width, height))
+        panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     for panel, (title, lines) in zip(panels, groups.items(), strict=True):
         forest(panel, lines, palette=palette)
         verbatim(panel.set_title(title, loc="left", fontsize=10, color=palette.colour("var(--ink)"), pad=10))
@@ -62,14 +69,16 @@ def overview(groups: Mapping[str, Sequence[Interval]], *, thresholds: Sequence[f
     return svg(figure, palette, name=name)
 
 
-def distribution(found: Mapping[str, Any], *, labels: Sequence[str], ordered: bool, name: str) -> str:
+def distribution(
+    found: Mapping[str, Any], *, labels: Sequence[str], ordered: bool, name: str, width: float = WIDTH
+) -> str:
     """How often each value was given: stacked bars per annotator for few values, else one bar per value or bin.
 
     `found` is a distribution of the analysis, `labels` what each of its bars stands for.
     """
     if is_stacked(found, ordered=ordered):
-        return _stacked(found, labels=labels, ordered=ordered, name=name)
-    return _bars(found, labels=labels, name=name)
+        return _stacked(found, labels=labels, ordered=ordered, name=name, width=width)
+    return _bars(found, labels=labels, name=name, width=width)
 
 
 def is_stacked(found: Mapping[str, Any], *, ordered: bool) -> bool:
@@ -115,20 +124,20 @@ def forest(panel: Axes, lines: Sequence[Interval], *, palette: Palette) -> None:
     panel.grid(axis="x", color=palette.colour("var(--line)"), linewidth=0.6)
 
 
-def _stacked(found: Mapping[str, Any], *, labels: Sequence[str], ordered: bool, name: str) -> str:
+def _stacked(found: Mapping[str, Any], *, labels: Sequence[str], ordered: bool, name: str, width: float) -> str:
     palette = Palette({})
     colours = [palette.colour(css) for css in fills(len(labels), ordered=ordered)]
     rows: list[tuple[str, Sequence[int]]] = [("All", found["counts"])]
     if len(found["by_rater"]) <= _MOST_RATERS:
         rows += list(found["by_rater"].items())
-    figure = Figure(figsize=(WIDTH, 0.1 + ROW * len(rows)))
+    figure = Figure(figsize=(width, 0.1 + ROW * len(rows)))
     panel = figure.subplots()
     for row, (_, counts) in enumerate(rows):
         total, left = sum(counts), 0.0
         for category, n in enumerate(counts):
             share = n / total if total else 0.0
             panel.barh(row, share, left=left, height=0.72, color=colours[category], linewidth=0)
-            if share >= _LEAST_LABELLED:
+            if share >= _LEAST_LABELLED * WIDTH / width:
                 colour = palette.colour(_on(category, len(labels), ordered=ordered))
                 middle = left + share / 2
                 panel.text(middle, row, f"{100 * share:.0f}%", ha="center", va="center", fontsize=8, color=colour)
@@ -141,7 +150,7 @@ def _stacked(found: Mapping[str, Any], *, labels: Sequence[str], ordered: bool, 
     return svg(figure, palette, name=name)
 
 
-def _bars(found: Mapping[str, Any], *, labels: Sequence[str], name: str) -> str:
+def _bars(found: Mapping[str, Any], *, labels: Sequence[str], name: str, width: float) -> str:
     palette = Palette({})
     ink, accent = palette.colour("var(--ink)"), palette.colour("var(--accent)")
     bars = list(zip(labels, found["counts"], strict=True))
@@ -149,7 +158,7 @@ def _bars(found: Mapping[str, Any], *, labels: Sequence[str], name: str) -> str:
         bars.sort(key=lambda bar: -bar[1])
         rest = bars[_MOST_BARS - 1 :]
         bars = [*bars[: _MOST_BARS - 1], (f"{len(rest)} others", sum(n for _, n in rest))]
-    figure = Figure(figsize=(WIDTH, 0.1 + 0.85 * ROW * len(bars)))
+    figure = Figure(figsize=(width, 0.1 + 0.85 * ROW * len(bars)))
     panel = figure.subplots()
     panel.barh(range(len(bars)), [n for _, n in bars], height=0.72, color=accent, linewidth=0)
     for row, (_, n) in enumerate(bars):

@@ -14,11 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+# In inches: a chart as wide as the page's text, and one for a phone, where letters of the same size leave less room.
 WIDTH = 7.2
+NARROW = 4.4
 ROW = 0.3
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _LONGEST_LABEL = 28
+_BETWEEN = 52  # points between panels that stand below each other: a title and an axis
 _LETTER = 5.2  # mean width in points of a letter at 9 points
 
 
@@ -70,12 +73,16 @@ def _arrange(figure: Figure, right: float) -> None:
     first = figure.axes[0]
     longest = max(width_of(label.get_text()) for label in first.get_yticklabels())
     titled, numbered = bool(first.get_title(loc="left")), len(first.get_xticks()) > 0
+    above, below = (34 if titled else 4), (18 if numbered else 4)
+    rows = len(figure.axes) if len({panel.get_position().y0 for panel in figure.axes}) > 1 else 1
+    panel_height = (height - above - below - (rows - 1) * _BETWEEN) / rows
     figure.subplots_adjust(
         left=(16 + longest) / width,
         right=1 - right / width,
-        top=1 - (34 if titled else 4) / height,
-        bottom=(18 if numbered else 4) / height,
+        top=1 - above / height,
+        bottom=below / height,
         wspace=0.16,
+        hspace=_BETWEEN / panel_height,
     )
 
 

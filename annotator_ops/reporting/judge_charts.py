@@ -15,6 +15,7 @@ from annotator_ops.reporting.rounding import journal, number_of
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _CURVE_TITLE = "Spearman’s ρ by the number of annotators averaged"
+_NARROW_TITLE = "Spearman’s ρ by annotators averaged"
 _HEIGHT = 2.6
 _LABEL = 0.085  # how much of the panel's height a label needs
 # With more annotators than this the axis has their numbers only.
@@ -22,14 +23,14 @@ _MOST_SPELT = 5
 _MOST_LABELLED = 20
 
 
-def ceiling_chart(criterion: JSONDict, *, name: str) -> str:
+def ceiling_chart(criterion: JSONDict, *, name: str, width: float = WIDTH) -> str:
     """ρ of every judge and ensemble with its interval, and as a band from the lowest to the highest annotator's."""
     found = [(name_of(each), each["spearman"]) for each in everybody(criterion)]
     lines = [Interval(label, rho["value"], rho["low"], rho["high"]) for label, rho in found if rho["value"] is not None]
     ceiling = criterion["human_ceiling"]
     people = [one["spearman"]["value"] for one in ceiling["annotators"] if one["spearman"]["value"] is not None]
     palette = Palette({})
-    figure = Figure(figsize=(WIDTH, 0.72 + ROW * len(lines)))
+    figure = Figure(figsize=(width, 0.72 + ROW * len(lines)))
     panel = figure.subplots()
     forest(panel, lines, palette=palette)
     muted = palette.colour("var(--muted)")
@@ -55,14 +56,14 @@ def ceiling_chart(criterion: JSONDict, *, name: str) -> str:
     return svg(figure, palette, name=name)
 
 
-def annotators_chart(criterion: JSONDict, *, name: str) -> str:
+def annotators_chart(criterion: JSONDict, *, name: str, width: float = WIDTH) -> str:
     """ρ with the mean of one annotator, two, and so on: a line each judge and ensemble, its name at its end."""
     series = {name_of(each): steps for each in everybody(criterion) if (steps := _steps(each))}
     drawn = sorted(series, key=lambda label: -series[label][-1][1])[:MOST_LINES]
     drawn = [label for label in series if label in drawn]
     palette = Palette({})
     ink = palette.colour("var(--ink)")
-    figure = Figure(figsize=(WIDTH, _HEIGHT))
+    figure = Figure(figsize=(width, _HEIGHT))
     panel = figure.subplots()
     for row, label in enumerate(drawn):
         colour = palette.colour(f"var(--series-{row + 1})")
@@ -78,7 +79,8 @@ def annotators_chart(criterion: JSONDict, *, name: str) -> str:
     sizes = sorted({size for label in drawn for size, _ in series[label]})
     last = sizes[-1]
     panel.set_xlim(1, last)
-    panel.set_xticks(sizes, _spelt(sizes))
+    narrow = width < WIDTH
+    panel.set_xticks(sizes, _numbers(sizes, most=_MOST_LABELLED // 2) if narrow else _spelt(sizes))
     for label, height in _apart({label: series[label][-1][1] for label in drawn}, panel.get_ylim()).items():
         where = (last, height)
         colour = palette.colour(f"var(--series-{drawn.index(label) + 1})")
@@ -87,7 +89,7 @@ def annotators_chart(criterion: JSONDict, *, name: str) -> str:
                 short(label), where, xytext=(12, 0), textcoords="offset points", va="center", fontsize=9, color=colour
             )
         )
-    verbatim(panel.set_title(_CURVE_TITLE, loc="left", fontsize=10, color=ink, pad=10))
+    verbatim(panel.set_title(_NARROW_TITLE if narrow else _CURVE_TITLE, loc="left", fontsize=10, color=ink, pad=10))
     plain(panel, palette, colour=palette.colour("var(--muted)"))
     panel.grid(axis="y", color=palette.colour("var(--line)"), linewidth=0.6)
     return svg(figure, palette, name=name, right=20 + max(width_of(short(label)) for label in drawn))
@@ -102,7 +104,11 @@ def _spelt(sizes: Sequence[int]) -> list[str]:
     """What stands under the sizes: words where they are few, and nothing where numbers would touch."""
     if len(sizes) <= _MOST_SPELT:
         return [number_of(size, "annotator") for size in sizes]
-    room, before, labels = (sizes[-1] - 1) / _MOST_LABELLED, float("-inf"), []
+    return _numbers(sizes, most=_MOST_LABELLED)
+
+
+def _numbers(sizes: Sequence[int], *, most: int) -> list[str]:
+    room, before, labels = (sizes[-1] - 1) / most, float("-inf"), []
     for size in sizes:
         free = size - before >= room and (size == sizes[-1] or sizes[-1] - size >= room)
         labels.append(str(size) if free else "")

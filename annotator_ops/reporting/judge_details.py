@@ -8,6 +8,7 @@ from annotator_ops.models import JSONDict
 from annotator_ops.reporting import rounding
 from annotator_ops.reporting.figures import Figure, Row, Table, estimate, on_scale, p_value
 from annotator_ops.reporting.who import rater_row
+from annotator_ops.stats.judges.ensembles import EVERYBODY
 
 # Estimates of judges and ensembles by their key, with the column's heading and remark.
 COEFFICIENTS = (
@@ -39,15 +40,12 @@ def everybody(criterion: JSONDict) -> list[JSONDict]:
 
 
 def name_of(entry: JSONDict) -> str:
-    """A judge's id; an ensemble's name, as a name begins."""
-    if "rater" in entry:
-        return str(entry["rater"])
-    return capital(entry["name"])
+    """A judge's id or an ensemble's name, both as they were written; only our own name begins as a row does."""
+    return _begun(str(entry["rater"] if "rater" in entry else entry["name"]))
 
 
-def capital(name: str) -> str:
-    """A description as a row's name begins."""
-    return name[:1].upper() + name[1:]
+def _begun(name: str) -> str:
+    return name[:1].upper() + name[1:] if name == EVERYBODY else name
 
 
 def is_first_ensemble(entry: JSONDict, criterion: JSONDict) -> bool:
@@ -243,10 +241,9 @@ def _few_labels(criterion: JSONDict) -> Block | None:
     counts = f"{n} scored by people and judges, {rest} by judges only."
     if found["reason"]:
         return Block("Few labels", (), f"{counts} No combined estimate: {found['reason']}", folded=False)
-    raters = {judge["rater"] for judge in criterion["judges"]}
     rows = tuple(
         Row(
-            capital(each["rater"]) if each["rater"] not in raters else each["rater"],
+            _begun(each["rater"]),
             (
                 *(on_scale(each[key]) for key in ("people_only", "judge_only", "combined")),
                 Figure("–" if each["lambda"] is None else f"{each['lambda']:.2f}"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import combinations
@@ -12,8 +12,10 @@ from annotator_ops.errors import OpsError
 from annotator_ops.gold import read_gold
 from annotator_ops.judge_schema import judging
 from annotator_ops.judge_settings import Judging
+from annotator_ops.judging.importing import strangers
 from annotator_ops.measures import Value
 from annotator_ops.models import Level, Task
+from annotator_ops.stats.judges.scores import version_of
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import display, is_finite_number
@@ -73,6 +75,27 @@ def judging_of(path: Path) -> Judging:
             code="judging-invalid",
         )
     return found
+
+
+def check_judging(
+    judging: Judging, *, judges: Collection[str], criteria: Collection[str], systems: Collection[str]
+) -> None:
+    """How judges are measured is about judges, criteria and systems (where any are known) that there are.
+
+    Raises OpsError ("unknown-judge", "unknown-criterion", "unknown-system").
+    """
+    judges = {name for judge in judges for name in (judge, version_of(judge)[0])}
+    related = [name for names in judging.relatives.values() for name in names]
+    found = [
+        *(strangers([*each.judges, *each.weights], judges, "judge", "ensembles") for each in judging.ensembles),
+        strangers(judging.weights, criteria, "criterion", "weights"),
+        strangers(judging.relatives, judges, "judge", "relatives"),
+        strangers(related, systems, "system", "relatives") if systems else None,
+    ]
+    for fault in found:
+        if fault is not None:
+            message, hint, code = fault
+            raise OpsError(message, hint=hint, code=code)
 
 
 def repeating(table: RatingTable, tasks: Iterable[Task]) -> RatingTable:

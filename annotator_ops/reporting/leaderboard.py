@@ -9,14 +9,13 @@ from annotator_ops.models import JSONDict
 from annotator_ops.reporting import rounding
 from annotator_ops.reporting.figures import Figure, estimate, on_scale
 
-# How each kind of mean is headed, and whose it is in a sentence.
+# How each kind of mean is headed, and whose it is in a sentence. Where there are combined means they are the best there
+# is; the page is ordered by the first of these, which is the first column, too: a phone shows no more than that.
 _KINDS = {
+    "combined": ("Combined", "people’s and judges’ together, prediction-powered", "people and judges combined"),
     "human": ("People", "the mean of people’s scores", "people"),
     "judge": ("Judges", "the mean of all judges’ scores", "the judges"),
-    "combined": ("Both", "people’s and judges’ together, prediction-powered", "both together"),
 }
-# Where there are combined means they are the best there is; the page is ordered by the first of these.
-_ORDER = ("combined", "human", "judge")
 _MOST_NAMED = 8
 
 
@@ -33,11 +32,15 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class SystemRow:
-    """One system, by its place among the analysis's; for each kind its mean and rank, None where it has none."""
+    """One system, by its place among the analysis's; for each kind its mean and rank, None where it has none.
+
+    `rated` says how many of its items people rated where they did not rate all.
+    """
 
     place: int
     name: str
     n: str
+    rated: str
     cells: tuple[tuple[Figure, Rank] | None, ...]
 
 
@@ -73,12 +76,13 @@ def board(analysis: JSONDict) -> Board | None:
     if not found:
         return None
     kinds = tuple((key, *_KINDS[key][:2]) for key in _KINDS if key in found["kinds"])
-    order = next((key for key in _ORDER if key in found["kinds"]), "")
+    order = kinds[0][0] if kinds else ""
     rows = [
         SystemRow(
             place,
             system["system"],
             rounding.count(system["n_items"]),
+            _rated(system) if "human" in found["kinds"] else "",
             tuple(_cell(system[key], len(found["systems"])) for key, _, _ in kinds),
         )
         for place, system in enumerate(found["systems"])
@@ -96,6 +100,11 @@ def board(analysis: JSONDict) -> Board | None:
         remarks=_remarks(found),
         reason=found["reason"] or "",
     )
+
+
+def _rated(system: JSONDict) -> str:
+    few = system["n_rated"] < system["n_items"]
+    return f"{rounding.count(system['n_rated'])} by people" if few else ""
 
 
 def _ordered(systems: Sequence[JSONDict], kind: str) -> list[int]:
@@ -139,7 +148,7 @@ def _sentences(found: JSONDict) -> tuple[str, ...]:
         on = f"the mean of {on}, all of equal weight" if equal else f"the weighted mean of {rounding.listed(shares)}"
     said = f"{rounding.counted(len(systems), 'system')} by {on}."
     sentences = [said[:1].upper() + said[1:]]
-    for kind in found["kinds"]:
+    for kind in (key for key in _KINDS if key in found["kinds"]):
         best = _ordered(systems, kind)[0]
         entry = systems[best][kind]
         if entry is None or entry["overall"]["value"] is None:
@@ -181,7 +190,7 @@ def _remarks(found: JSONDict) -> tuple[str, ...]:
     if few:
         n, rest = (rounding.number_of(few[key], "item") for key in ("n_labelled", "n_unlabelled"))
         text = f"{n} have scores of people and of judges, {rest} of judges only."
-        said.append(f"{text} No means of both together: {few['reason']}" if few["reason"] else text)
+        said.append(f"{text} No combined means: {few['reason']}" if few["reason"] else text)
     outside = (found["correlation"] or {}).get("outside")
     if outside and outside["unranked"]:
         said.append(f"Not in the outside ranking: {_some(outside['unranked'])}.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -12,6 +14,7 @@ from markupsafe import Markup
 
 from annotator_ops.models import JSONDict
 from annotator_ops.reporting import charts, judge_charts, rounding
+from annotator_ops.reporting.drawing import NARROW, WIDTH
 from annotator_ops.reporting.view import Page, page
 from annotator_ops.resources import resource
 
@@ -75,8 +78,14 @@ def _overview(analysis: JSONDict) -> Markup:
     groups = {"Krippendorff’s α": [_line(c, c["agreement"]["krippendorff_alpha"]) for c in compared]}
     if analysis["data"]["judges"]:
         groups["Judges and people: ρ"] = [_line(c, _judges_rho(c)) for c in compared]
-    drawn = charts.overview(groups, thresholds=(rounding.TENTATIVE, rounding.RELIABLE), name="overview")
-    return Markup(drawn)  # noqa: S704 - an XML serializer wrote it
+    thresholds = (rounding.TENTATIVE, rounding.RELIABLE)
+    return _both(partial(charts.overview, groups, thresholds=thresholds), "overview")
+
+
+def _both(draw: Callable[..., str], name: str) -> Markup:
+    """A chart for wide and for narrow screens, of which the page shows the one that fits."""
+    drawn = {"wide": draw(name=name, width=WIDTH), "narrow": draw(name=f"{name}-narrow", width=NARROW)}
+    return Markup("\n".join(f'<div class="{key}">\n{svg}\n</div>' for key, svg in drawn.items()))  # noqa: S704 - an XML serializer wrote them
 
 
 def _judges_rho(criterion: JSONDict) -> JSONDict | None:
@@ -92,17 +101,19 @@ def _line(criterion: JSONDict, estimate: JSONDict | None) -> charts.Interval:
 
 
 def _charts(view: Page) -> dict[str, Markup]:
-    drawn = {
-        section.anchor: charts.distribution(
-            section.distribution,
-            labels=[name for name, _, _ in section.values],
-            ordered=section.ordered,
-            name=section.anchor,
+    return {
+        section.anchor: _both(
+            partial(
+                charts.distribution,
+                section.distribution,
+                labels=[name for name, _, _ in section.values],
+                ordered=section.ordered,
+            ),
+            section.anchor,
         )
         for section in view.sections
         if section.distribution
     }
-    return {anchor: Markup(svg) for anchor, svg in drawn.items()}  # noqa: S704 - an XML serializer wrote them
 
 
 def _judge_charts(view: Page, criteria: list[JSONDict]) -> dict[str, Markup]:
@@ -110,10 +121,10 @@ def _judge_charts(view: Page, criteria: list[JSONDict]) -> dict[str, Markup]:
     for section, criterion in zip(view.sections, criteria, strict=True):
         if section.judged and section.judged.chart:
             name = f"{section.anchor}-judges"
-            drawn[name] = Markup(judge_charts.ceiling_chart(criterion, name=name))  # noqa: S704 - as above
+            drawn[name] = _both(partial(judge_charts.ceiling_chart, criterion), name)
         if section.judged and section.judged.curve:
             name = f"{section.anchor}-annotators"
-            drawn[name] = Markup(judge_charts.annotators_chart(criterion, name=name))  # noqa: S704 - as above
+            drawn[name] = _both(partial(judge_charts.annotators_chart, criterion), name)
     return drawn
 
 

@@ -24,6 +24,7 @@ _REASONS = {
     "altered": "task was altered",
     "refused": "refused",
     "incomplete": "a criterion missing",
+    "turn-missing": "a turn missing",
     "unparsable": "no score in the reply",
     "failed": "no reply, the request failed",
     "inconsistent": "both orders disagree",

@@ -16,6 +16,7 @@ from annotator_ops import __version__
 from annotator_ops.answers import lengths_of
 from annotator_ops.errors import OpsError
 from annotator_ops.judge_settings import JudgeFile, Judging, Merging
+from annotator_ops.judging.coverage import unrated_notes
 from annotator_ops.judging.importing import Scale, check_names, declared_scales, imported, numbered, seen_scale
 from annotator_ops.labeling import LabelConfig, criteria_of, parse
 from annotator_ops.measures import Rating, Reason, Value
@@ -25,6 +26,7 @@ from annotator_ops.ratings import once, read_judge_table, read_table
 from annotator_ops.reporting.known import (
     check_apart,
     check_gold,
+    check_judging,
     check_repeats,
     gold_notes,
     gold_of,
@@ -80,7 +82,7 @@ class Tables:
     `levels` declares the level of measurement by criterion; any other is inferred, and a note says so; `periods` are
     the circumferences of circular ones. `gold` holds right answers, `items` tasks with their texts. `groups` gives each
     group's name the pattern of its raters' ids. `judging` says how judges are measured, `turns` how their scores of
-    single turns become one.
+    single turns become one. `scales` are the lowest and highest score by criterion: a judge's score off it is missing.
     """
 
     ratings: tuple[Path, ...]
@@ -92,6 +94,7 @@ class Tables:
     groups: Mapping[str, str] = field(default_factory=dict)
     judging: Judging = field(default_factory=Judging)
     turns: Merging | None = None
+    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -146,16 +149,21 @@ def material_of_files(tables: Tables, *, created_at: datetime, progress: Progres
     files = [JudgeFile(path, tables.turns) for path in tables.judges]
     people, given = _read(tables.ratings, files, progress)
     people = once(people)
-    table, positions, notes = _judged(people, given, _seen_scales(people, given))
+    table, positions, notes = _judged(people, given, _seen_scales(people, given, tables))
     names = list(table.criteria)
-    unknown = sorted(tables.levels.keys() - set(names))
-    if unknown:
-        raise OpsError(
-            f"A level is given for {', '.join(unknown)}, but no rating is on a criterion of that name.",
-            hint=f"The criteria in the files are: {', '.join(names)}.",
-            code="unknown-criterion",
-        )
+    for what, declared in (("level", tables.levels), ("scale", tables.scales)):
+        unknown = sorted(declared.keys() - set(names))
+        if unknown:
+            raise OpsError(
+                f"A {what} is given for {', '.join(unknown)}, but no rating is on a criterion of that name.",
+                hint=f"The criteria in the files are: {', '.join(names)}.",
+                code="unknown-criterion",
+            )
     tasks = items_of(tables.items) if tables.items is not None else ()
+    made = systems(tasks)
+    check_judging(tables.judging, judges=table.models().raters_here(), criteria=names, systems=set(made.values()))
+    if tables.ratings:
+        notes += unrated_notes(table, tasks={task.id for task in tasks})
     table = repeating(table, tasks) if tasks else table
     specs = tuple(
         replace(_inferred(name, table, level=tables.levels.get(name)), period=tables.periods.get(name))
@@ -171,7 +179,7 @@ def material_of_files(tables: Tables, *, created_at: datetime, progress: Progres
         texts=wordings(tasks),
         gold=gold,
         groups=groups,
-        systems=systems(tasks),
+        systems=made,
         sources=sources_of(tasks),
         sizes=sizes(tasks),
         positions=positions,
@@ -243,6 +251,18 @@ def material_of_study(
     return Material(table, tuple(specs), context, provenance, findings, (*notes, *gold_notes(gold, table)))
 
 
+def judges_notes(study: Study) -> tuple[str, ...]:
+    """What of a study's judges' files will not count, and why; nothing need have been collected.
+
+    Raises OpsError as `material_of_study` does.
+    """
+    config = parse(study.label_config)
+    nothing = RatingTable.from_ratings(())
+    scales = declared_scales(study, config, [_spec(each, config, nothing) for each in criteria_of(study)])
+    _, given = _read((), study.judges, silent)
+    return imported(given, scales, items={task.id for task in study.tasks}).notes
+
+
 def nothing_collected(study: Study) -> OpsError:
     """Why there is nothing to analyse: an empty report must not take the place of an earlier one."""
     return OpsError(
@@ -297,15 +317,19 @@ def _judged(
     return joined([persons, once(found.table)]), found.positions, found.notes
 
 
-def _seen_scales(people: RatingTable, given: _Given) -> dict[str, Scale]:
-    """By the values that are there, for criteria that no study declares."""
+def _seen_scales(people: RatingTable, given: _Given, said: Tables) -> dict[str, Scale]:
+    """By the values that are there and what the command line says, for criteria that no study declares."""
     if not given:
         return {}
     persons = people.people()
     tables = [people.models(), *(table for table, _ in given)]
     return {
         name: seen_scale(
-            name, persons.of(name).values_here(), [value for each in tables for value in each.of(name).values_here()]
+            name,
+            persons.of(name).values_here(),
+            [value for each in tables for value in each.of(name).values_here()],
+            ends=said.scales.get(name),
+            nominal=said.levels.get(name) is Level.NOMINAL,
         )
         for name in dict.fromkeys(name for each in (people, *tables) for name in each.criteria)
     }

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from annotator_ops.models import JSONDict, Outcome, StepResult
-from annotator_ops.reporting.judge_details import everybody
-from annotator_ops.reporting.judge_words import bounded
-from annotator_ops.reporting.rounding import coefficient, counted, interval, listed, number_of, percent
+from annotator_ops.reporting.judge_lines import judge_lines
+from annotator_ops.reporting.rounding import coefficient, counted, interval, number_of, percent
 
-# So many of the flags are printed, and so many judges are named.
+# So many of the flags are printed.
 _SHOWN = 10
-_MOST_JUDGES = 5
 _MEND = (
     "Correct these values; for a missing one leave the cell empty (NA and null are words like any other). "
     "If they are labels on purpose, declare the level nominal."
@@ -36,7 +34,7 @@ def summarise(command: str, analysis: JSONDict) -> StepResult:
         command=command,
         outcomes=tuple(_outcome(criterion) for criterion in criteria),
         data=analysis,
-        notes=(head, *analysis["notes"], *comparisons, *_judges(criteria), *_flags(criteria)),
+        notes=(head, *analysis["notes"], *comparisons, *judge_lines(criteria), *_flags(criteria)),
     )
 
 
@@ -59,37 +57,6 @@ def _outcome(criterion: JSONDict) -> Outcome:
     if warning:
         return Outcome(criterion["title"], "warning", f"{message}. {warning}", "mixed-values", _MEND)
     return Outcome(criterion["title"], "ok", message, hint=verdict["sentence"])
-
-
-def _judges(criteria: Sequence[JSONDict]) -> list[str]:
-    """A line a criterion: how far each judge follows people, what one annotator reaches, who passes the test."""
-    found = [f"{criterion['title']}: {'; '.join(parts)}." for criterion in criteria if (parts := _judged(criterion))]
-    return ["Model judges, Spearman’s rho with the mean annotator:", *found] if found else []
-
-
-def _judged(criterion: JSONDict) -> list[str]:
-    entries = everybody(criterion)
-    named = [(str(each.get("rater") or each["name"]), each) for each in entries]
-    known = [(name, each["spearman"]) for name, each in named if each["spearman"]["value"] is not None]
-    if len(known) > _MOST_JUDGES:
-        known.sort(key=lambda each: -each[1]["value"])
-        known = [*known[: _MOST_JUDGES - 1], known[-1]]
-    parts = [f"{name} {bounded(rho)}" for name, rho in known]
-    agreed = [(name, each["accuracy"]) for name, each in named if each.get("accuracy")]
-    shares = [f"{name} {percent(found['value'])}" for name, found in agreed if found["value"] is not None]
-    if shares:
-        parts.append(f"the same answer as most annotators {', '.join(shares)}")
-    mean = (criterion["human_ceiling"]["mean"] or {}).get("spearman") if entries else None
-    if known and mean and mean["value"] is not None:
-        parts.append(f"one annotator with the others {bounded(mean)}")
-    tests = [(name, each["alt_test"]) for name, each in named if each.get("alt_test")]
-    passed = [name for name, test in tests if test["passes"]]
-    failed = [name for name, test in tests if test["passes"] is False]
-    if passed or failed:
-        epsilon = tests[0][1]["epsilon"]
-        who = f"passed by {listed(passed)}" if passed else "passed by none"
-        parts.append(f"alternative annotator test (epsilon {epsilon:g}) {who}")
-    return parts
 
 
 def _flags(criteria: Sequence[JSONDict]) -> list[str]:

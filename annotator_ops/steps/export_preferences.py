@@ -48,9 +48,10 @@ def preferences_files(
 ) -> StepResult:
     """The preferences in tidy tables of ratings, about the tasks of `tables.items`, written to `target` (JSON Lines).
 
-    Raises OpsError as `material_of_files` does; "no-items" without tasks; "unknown-criterion", "criterion-needed",
-    "no-preferences" for a criterion that prefers nothing; "fields-needed", "unknown-field"; "too-many-pairs";
-    "no-pairs", with what was left out by reason; and for a target that cannot be written or would overwrite something.
+    Raises OpsError as `material_of_files` does; "no-items" without tasks; "no-judges" where judges are asked and there
+    are none; "unknown-criterion", "criterion-needed", "no-preferences" for a criterion that prefers nothing;
+    "fields-needed", "unknown-field"; "too-many-pairs"; "no-pairs", with what was left out by reason; and for a target
+    that cannot be written or would overwrite something.
     """
     if tables.items is None:
         raise OpsError(
@@ -114,6 +115,7 @@ class _Pairing:
         table = material.table
         self._table = table.where(table.is_original)
         self._weights = material.context.judging.weights
+        self._notes = material.notes
         # A task given a second time is there to see how steady annotators are; it is no pair of its own.
         self._tasks = [task for task in tasks if task.repeat_of is None]
         self._asked = asked
@@ -128,6 +130,7 @@ class _Pairing:
             )
 
     def written(self, target: Path) -> StepResult:
+        self._check_judges()
         names = common_fields(self._tasks)
         pairwise = self._pairwise(names)
         if pairwise is not None:
@@ -194,7 +197,8 @@ class _Pairing:
         }
         said = ", ".join(f"{name} from the field {value}" for name, value in taken.items())
         mean = f"the mean of {', '.join(criteria)}" if len(criteria) > 1 else criteria[0]
-        return StepResult("export preferences", tuple(outcomes), data, (f"Taken: {said}; preferred by {mean}.",))
+        taken_from = f"Taken: {said}; preferred by {mean}."
+        return StepResult("export preferences", tuple(outcomes), data, (taken_from, *self._notes))
 
     # --- pairs that were compared as pairs ---------------------------------------------------------------------------
 
@@ -261,6 +265,18 @@ class _Pairing:
         if len({span(spec, self._table.of(spec.name)) for spec in numeric}) > 1:
             raise _criterion_needed([spec.name for spec in numeric])
         return numeric
+
+    def _check_judges(self) -> None:
+        """Judges who are asked have to be there."""
+        wanted = self._wanted
+        if (wanted.agree is None and wanted.source == "people") or self._table.judge.any():
+            return
+        option = f"--agree {wanted.agree}" if wanted.agree is not None else f"--from {wanted.source}"
+        raise OpsError(
+            f"`{option}` asks judges, and there is no judge’s score.",
+            hint="Name the file of the judges’ scores: with --judges for tables, under `judges:` in study.yaml.",
+            code="no-judges",
+        )
 
     def _check(self, options: dict[str, str], names: Sequence[str]) -> None:
         """All fields have to be named, or to be clear from their names, and be there."""

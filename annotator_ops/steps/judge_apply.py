@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from annotator_ops.errors import OpsError
+from annotator_ops.judge_settings import ModelJudge
 from annotator_ops.judging.calibration import (
     Calibration,
+    base_name,
     confidences,
     found_again,
     read_calibration,
@@ -35,11 +37,14 @@ from annotator_ops.reporting.source import (
 from annotator_ops.stats.judges.selective import NOBODY, decide
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import MISSING, IntArray
+from annotator_ops.stats.vocabulary import used
 from annotator_ops.store.current import current
 from annotator_ops.store.database import Store
 from annotator_ops.tables import encode_rows
 from annotator_ops.targets import check_judged_target, check_target, check_tasks_target, format_of
 
+# So many items are named.
+_NAMED = 3
 COLUMNS = ("item", "criterion", "value", "rater", "kind", "confidence", "model", "prompt")
 
 
@@ -60,8 +65,8 @@ def apply_files(tables: Tables, wanted: Applied, *, created_at: datetime, progre
     """A calibration applied to the scores in tidy tables; the items are the tasks of the file `tables.items`.
 
     Raises OpsError as `material_of_files` and `read_calibration` do; "no-items" without tasks; "unknown-criterion",
-    "unknown-judge" and "judge-changed" where the scores are not of what was calibrated; and for targets that cannot be
-    written or would overwrite something else.
+    "unknown-judge" and "judge-changed" where the scores are not of what was calibrated; "no-confidence"; and for
+    targets that cannot be written or would overwrite something else.
     """
     if tables.items is None:
         raise OpsError(
@@ -87,7 +92,8 @@ def apply_study(
     calibration = read_calibration(wanted.calibration)
     stored = current(study, store)
     material = material_of_study(study, stored, created_at=created_at, progress=progress)
-    result = _Applying(material, calibration, study.tasks, wanted).written(study.data_files)
+    models = {judge.name: judge for judge in study.model_judges}
+    result = _Applying(material, calibration, study.tasks, wanted, models=models).written(study.data_files)
     return replace(result, outcomes=(*result.outcomes, *stored.failed))
 
 
@@ -99,14 +105,23 @@ def _check(wanted: Applied, inputs: Sequence[Path]) -> None:
 class _Applying:
     """One application: which judge takes which task, and what is written."""
 
-    def __init__(self, material: Material, calibration: Calibration, tasks: Sequence[Task], wanted: Applied) -> None:
+    def __init__(
+        self,
+        material: Material,
+        calibration: Calibration,
+        tasks: Sequence[Task],
+        wanted: Applied,
+        *,
+        models: Mapping[str, ModelJudge] | None = None,
+    ) -> None:
         self._material = material
         self._calibration = calibration
         self._wanted = wanted
         self._table = self._on(calibration.criterion)
         # A judge that always abstains need not be asked any more.
         self._raters = [
-            judge.judge if judge.threshold is None else found_again(self._table, judge) for judge in calibration.judges
+            judge.judge if judge.threshold is None else found_again(self._table, judge, models=models)
+            for judge in calibration.judges
         ]
         people = self._table.people()
         people = people.where(people.rated)
@@ -119,6 +134,10 @@ class _Applying:
         names = [task.id for task in self._tasks]
         self._confidence = confidences(self._table.models(), self._raters, names)
         self._chosen: IntArray = decide(self._confidence, calibration.thresholds)
+        scored = self._scored()
+        self._n_unscored = sum(name not in scored for name in names)
+        ids = {task.id for task in tasks}
+        self._no_tasks = [name for name in scored if name not in ids]
 
     def written(self, inputs: Sequence[Path]) -> StepResult:
         """Write both files, the tasks first: where they would take another file's place, nothing is written at all."""
@@ -142,6 +161,14 @@ class _Applying:
                 code="not-writable",
             ) from error
         return self._said(len(rows), len(left))
+
+    def _scored(self) -> dict[str, None]:
+        """The items that any judge of the calibration has scored, in whatever version, in their order."""
+        bases = {base_name(judge.judge) for judge in self._calibration.judges}
+        models = self._table.models()
+        own = np.array([*(base_name(name) in bases for name in models.raters), False], dtype=np.bool_)
+        rows = models.where(models.rated & own[models.rater])
+        return dict.fromkeys(rows.items[code] for code in used(rows.items, rows.item))
 
     def _rows(self) -> list[JSONDict]:
         """The judged items as rows of a tidy table, in the order of the tasks."""
@@ -189,12 +216,13 @@ class _Applying:
         share = f" ({percent(n_judged / n)} of {n:,})" if n else ""
         judged = f"{number_of(n_judged, 'judged item')} written{share}"
         outcomes.append(Outcome(str(wanted.judged), "ok", judged, "written"))
+        unscored = f"; {self._n_unscored:,} of them no judge has scored" if self._n_unscored else ""
         if n_people:
             outcomes.append(
                 Outcome(
                     str(wanted.people),
                     "ok",
-                    f"{number_of(n_people, 'task')} for people written",
+                    f"{number_of(n_people, 'task')} for people written{unscored}",
                     "written",
                     "Name it under `tasks:` in a study.yaml, then run `ops provision`.",
                 )
@@ -211,6 +239,14 @@ class _Applying:
             )
         if self._n_repeats:
             notes.append(f"{number_of(self._n_repeats, 'task')} given a second time took no part.")
+        if self._no_tasks:
+            n_lost, first = len(self._no_tasks), ", ".join(self._no_tasks[:_NAMED])
+            what = (
+                f"{number_of(n_lost, 'item')} that judges have scored {'is no task' if n_lost == 1 else 'are no tasks'}"
+            )
+            notes.append(
+                f"{what}: {first}{', …' if n_lost > _NAMED else ''}. {'It' if n_lost == 1 else 'They'} took no part."
+            )
         if n_judged:
             notes.append(self._calibration.promise)
         data: JSONDict = {
@@ -219,6 +255,7 @@ class _Applying:
             "n_items": n,
             "n_judged": n_judged,
             "n_people": n_people,
+            "n_unscored": self._n_unscored,
             "n_rated": self._n_rated,
             "n_repeats": self._n_repeats,
             "judges": [

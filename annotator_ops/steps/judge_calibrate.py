@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import Price
-from annotator_ops.judging.calibrating import Calibrating, Wanted, criterion_of
-from annotator_ops.judging.calibration import SCHEMA, Calibration
+from annotator_ops.judging.calibrating import Calibrating, TokensOf, Wanted, criterion_of
+from annotator_ops.judging.calibration import SCHEMA, Calibration, Version, checksum
+from annotator_ops.judging.judgements import Answer
 from annotator_ops.models import JSONDict, Outcome, StepResult, Study
 from annotator_ops.reporting.render import write
 from annotator_ops.reporting.rounding import number_of, percent
@@ -32,7 +32,7 @@ def calibrate_files(
     """
     check_calibration_target(target, schema=SCHEMA, inputs=tables.files)
     _check(wanted)
-    return _written(material_of_files(tables, created_at=created_at, progress=progress), target, wanted, prices={})
+    return _written(material_of_files(tables, created_at=created_at, progress=progress), target, wanted)
 
 
 def calibrate_study(
@@ -42,8 +42,10 @@ def calibrate_study(
     check_calibration_target(target, schema=SCHEMA, inputs=study.data_files)
     _check(wanted)
     material, failed = collected_material(study, store, created_at=created_at, progress=progress)
-    prices = {judge.name: judge.price for judge in study.model_judges if judge.price is not None}
-    result = _written(material, target, wanted, prices=prices)
+    priced = any(judge.price for judge in study.model_judges)
+    result = _written(
+        material, target, wanted, study=study, tokens=_tokens(store.judgements.answers() if priced else ())
+    )
     return replace(result, outcomes=(*result.outcomes, *failed))
 
 
@@ -69,11 +71,33 @@ def _check(wanted: Wanted) -> None:
         )
 
 
-def _written(material: Material, target: Path, wanted: Wanted, *, prices: Mapping[str, Price]) -> StepResult:
+def _tokens(answers: Sequence[Answer]) -> TokensOf:
+    """The mean over items of what all replies about one took, in both orders and of all simulated annotators."""
+
+    def of(judge: str, version: Version) -> tuple[float, float] | None:
+        own = [
+            answer
+            for answer in answers
+            if (answer.judge, answer.model, answer.prompt) == (judge, version.model, version.prompt)
+            and answer.prompt_tokens is not None
+            and answer.completion_tokens is not None
+        ]
+        n = len({answer.item for answer in own})
+        if not n:
+            return None
+        return sum(each.prompt_tokens or 0 for each in own) / n, sum(each.completion_tokens or 0 for each in own) / n
+
+    return of
+
+
+def _written(
+    material: Material, target: Path, wanted: Wanted, *, study: Study | None = None, tokens: TokensOf = lambda *_: None
+) -> StepResult:
     if wanted.within is None:
         wanted = replace(wanted, within=material.context.judging.agrees_within)
     spec = criterion_of(material.table, material.specs, wanted.criterion)
-    found = Calibrating(material.table, spec, wanted, prices=prices).as_json()
+    models = {judge.name: judge for judge in study.model_judges} if study else {}
+    found = Calibrating(material.table, spec, wanted, models=models, tokens=tokens).as_json()
     provenance = material.provenance
     data: JSONDict = {
         "schema": SCHEMA,
@@ -85,6 +109,7 @@ def _written(material: Material, target: Path, wanted: Wanted, *, prices: Mappin
         "sources": list(provenance.sources),
         "versions": versions(),
     }
+    data["checksum"] = checksum(data)
     try:
         write(target, json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     except OSError as error:
@@ -96,10 +121,12 @@ def _written(material: Material, target: Path, wanted: Wanted, *, prices: Mappin
     outcomes = [_judge(judge, wanted.alpha) for judge in data["judges"]]
     outcomes += [_measured(name, data[name], wanted.alpha) for name in ("calibration", "held_out")]
     outcomes.append(Outcome(str(target), "ok", "written", code="calibrated"))
-    return StepResult("judge calibrate", tuple(outcomes), {**data, "path": str(target)}, tuple(_notes(data, material)))
+    return StepResult(
+        "judge calibrate", tuple(outcomes), {**data, "path": str(target)}, tuple(_notes(data, material, study))
+    )
 
 
-def _notes(data: JSONDict, material: Material) -> list[str]:
+def _notes(data: JSONDict, material: Material, study: Study | None) -> list[str]:
     notes = list(material.notes)
     if data["n_tied"]:
         tied = number_of(data["n_tied"], "item")
@@ -114,9 +141,12 @@ def _notes(data: JSONDict, material: Material) -> list[str]:
         promise = f"For each judge alone, as delta is not split: {promise[:1].lower()}{promise[1:]}"
     notes.append(promise)
     if not data["random_sample"]:
+        holds = "It holds for new items only if those that people rated are a random sample"
         notes.append(
-            "It holds for new items only if those that people rated are a random sample; where they are, write "
-            "`random_sample: true` under `judging:` in study.yaml, and this is not said again."
+            f"{holds}; where they are, write `random_sample: true` under `judging:` in study.yaml, and this is not "
+            "said again."
+            if study
+            else f"{holds} of all, which tables do not say."
         )
     return notes
 
@@ -153,4 +183,10 @@ def _measured(name: str, part: JSONDict, alpha: float) -> Outcome:
 def _price(cost: JSONDict) -> str:
     parts = [f"{cost[kind]:.0%} of the {kind} price" for kind in ("input", "output") if cost[kind] is not None]
     said = " and ".join(parts) or "nothing"
-    return f"Asking in this order costs {said} of asking {cost['of']} on every item, if all use as many tokens."
+    words = f"Asking in this order costs {said} of asking {cost['of']} on every item, if all use as many tokens."
+    if cost["per_item"] is not None:
+        words += (
+            f" By the tokens that they took, it is about {cost['per_item']:.3g} an item, of "
+            f"{cost['per_item_of_dearest']:.3g} when {cost['of']} is asked about all."
+        )
+    return words

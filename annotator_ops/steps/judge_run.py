@@ -11,18 +11,23 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from annotator_ops.errors import OpsError
 from annotator_ops.judge_settings import ModelJudge
 from annotator_ops.judging.asked import asked_of
 from annotator_ops.judging.costs import likely_cost, most_cost, prompt_tokens
+from annotator_ops.judging.judgements import REPLY_COLUMNS, ratings_of, reply_rows
 from annotator_ops.judging.requests import JudgeRequest, requests_of
 from annotator_ops.judging.running import Asking, Run, counted
 from annotator_ops.judging.spending import Budget
 from annotator_ops.models import Outcome, StepResult, Study
+from annotator_ops.reporting.render import write
 from annotator_ops.steps import Board
 from annotator_ops.store.current import current
 from annotator_ops.store.database import Store
+from annotator_ops.tables import encode_rows
+from annotator_ops.targets import check_replies_target
 
 # Connects to a judge's endpoint; the event says when to stop waiting for anything.
 Connect = Callable[[ModelJudge, threading.Event], Asking]
@@ -32,16 +37,22 @@ Connect = Callable[[ModelJudge, threading.Event], Asking]
 class Order:
     """What is to be done: for which judges (none named: all), for how much money at most, about how many items.
 
-    `budget` is in the currency of the judges' prices. `limit`: only the first so many items of the study.
+    `budget` is in the currency of the judges' prices. `limit`: only the first so many items of the study. `replies`:
+    the JSON Lines that every stored reply of these judges to the prompts as they are now is written to.
     """
 
     judges: tuple[str, ...] = ()
     budget: float | None = None
     limit: int | None = None
+    replies: Path | None = None
 
 
 def plan_run(study: Study, store: Store, order: Order) -> StepResult:
-    """What a run would ask, and for how much, without asking anything; the first prompt stands in a note."""
+    """What a run would ask, and for how much, without asking anything; the first prompt stands in a note.
+
+    `order.replies` is written all the same. Raises OpsError as `run_judges` does.
+    """
+    _check_replies(study, order)
     runs = _runs(study, store, order, Budget(order.budget))
     first = next((run.requests[0] for run in runs if run.requests), None)
     outcomes, rows = [], []
@@ -58,20 +69,28 @@ def plan_run(study: Study, store: Store, order: Order) -> StepResult:
         outcomes.append(Outcome(run.judge.name, "skipped", message, "dry-run"))
     shown = "\n\n".join(f"[{part['role']}]\n{part['content']}" for part in first.body["messages"]) if first else ""
     notes = (f"The first prompt, as it would be sent:\n\n{shown}",) if first else ()
+    outcomes += _written_replies(study, store, order, runs)
     data = {"dry_run": True, "judges": rows, "budget": order.budget, "first_request": first.body if first else None}
+    data["replies_path"] = str(order.replies) if order.replies else None
     return StepResult("judge run", tuple(outcomes), data, notes)
 
 
 def run_judges(study: Study, store: Store, order: Order, *, connect: Connect, board: Board) -> StepResult:
     """Ask the judges, all at once, each with as many requests at once as it may have, holding the study's lock.
 
-    Raises OpsError: "no-model-judges", "unknown-judge", "no-price", "budget-invalid", and as `connect` and the store.
+    Raises OpsError: "no-model-judges", "unknown-judge", "no-price", "budget-invalid", as `connect` and the store do,
+    and as `targets.check_replies_target` does, before anything is asked.
     Interrupted, it takes up nothing new, keeps what is under way, says how far it is, and passes the interruption on.
     """
+    _check_replies(study, order)
     with store.judges_lock("judge run"):
         budget = Budget(order.budget)
         runs = _runs(study, store, order, budget)
         store.judgements.link([request for run in runs for request in run.reused])
+        if any(run.reused and run.judge.confidence == "probability" for run in runs):
+            answers = store.judgements.answers()
+            for run in runs:
+                run.recall(answers)
         try:
             _ask_all([run for run in runs if run.left], store, connect, board)
         except KeyboardInterrupt:
@@ -82,13 +101,45 @@ def run_judges(study: Study, store: Store, order: Order, *, connect: Connect, bo
             for run in runs:
                 if run.asked:
                     store.audit("judge run", run.judge.name, run.summary())
+        written = _written_replies(study, store, order, runs)
     data = {
         "dry_run": False,
         "judges": [run.as_json() for run in runs],
         "budget": order.budget,
         "spent": budget.spent if any(run.judge.price for run in runs) else None,
+        "replies_path": str(order.replies) if order.replies else None,
     }
-    return StepResult("judge run", tuple(run.outcome() for run in runs), data)
+    return StepResult("judge run", (*(run.outcome(order.replies) for run in runs), *written), data)
+
+
+def _check_replies(study: Study, order: Order) -> None:
+    if order.replies is not None:
+        check_replies_target(order.replies, REPLY_COLUMNS, inputs=study.data_files)
+
+
+def _written_replies(study: Study, store: Store, order: Order, runs: Sequence[Run]) -> list[Outcome]:
+    """Write what is stored of what these runs ask, if that is wanted."""
+    target = order.replies
+    if target is None:
+        return []
+    # In the order of the study, not in that in which replies came.
+    answered = {answer.key: answer for answer in store.judgements.answers()}
+    places = {request.key: request.item for run in runs for request in (*run.reused, *run.requests)}
+    tasks = {task.id: number for number, task in enumerate(study.tasks)}
+    answers = [answered[key] for key in sorted(places, key=lambda key: tasks[places[key]]) if key in answered]
+    rows = reply_rows(ratings_of(answers, study, [run.judge for run in runs]))
+    if not rows:
+        return [Outcome(str(target), "skipped", "no reply is stored yet, so nothing was written", "no-replies")]
+    try:
+        write(target, encode_rows(rows, REPLY_COLUMNS, "jsonl"))
+    except OSError as error:
+        raise OpsError(
+            f"{target} cannot be written: {error.strerror or error}.",
+            hint="Name another file with --replies, or free the disk. All replies are stored all the same.",
+            code="not-writable",
+        ) from error
+    lines = f"{counted(len(rows), 'line')} of {counted(len(answers), 'request')} written"
+    return [Outcome(str(target), "ok", lines, "written")]
 
 
 def _ask_all(runs: Sequence[Run], store: Store, connect: Connect, board: Board) -> None:

@@ -11,7 +11,7 @@ from annotator_ops.validation import validate as find_problems
 
 
 def validate(path: Path) -> StepResult:
-    """One failed outcome per problem, or one that says what the study holds."""
+    """One failed outcome per problem, or one that says what the study holds; notes say which scores will not count."""
     study, problems = find_problems(path)
     outcomes = tuple(
         Outcome(
@@ -42,5 +42,11 @@ def validate(path: Path) -> StepResult:
         "annotators": [annotator.id for annotator in study.annotators],
         "criteria": [{"name": each.name, "control": each.control, "level": each.level.value} for each in criteria],
     }
-    notes = () if study.criteria else ("The study names no criteria: each control counts as one, at its usual level.",)
+    notes: tuple[str, ...] = ()
+    if not study.criteria:
+        notes = ("The study names no criteria: each control counts as one, at its usual level.",)
+    if study.judges:
+        from annotator_ops.reporting.source import judges_notes  # all that an analysis needs, which takes long
+
+        notes += judges_notes(study)
     return StepResult("validate", (summary,), data, notes)

@@ -14,6 +14,8 @@
   const ROUNDING = 1e-12;
   let raw = board.weights.map((weight) => 100 * weight);
   let changed = false;
+  /* The weights that the table shows: the last ones that were not all zero. */
+  let of = board.weights;
 
   const quadratic = (matrix, w) => {
     let sum = 0;
@@ -117,11 +119,7 @@
       slider.setAttribute("aria-valuetext", share);
       shares[place].textContent = share;
     });
-    if (!(sum > 0)) {
-      said.textContent = "At least one criterion needs a weight; the table is as it was.";
-      return;
-    }
-    const of = changed ? raw.map((value) => value / sum) : board.weights;
+    if (sum > 0) of = changed ? raw.map((value) => value / sum) : board.weights;
     const w = { of, used: [...of.keys()].filter((place) => of[place] > 0) };
     const order = (orders.find((radio) => radio.checked) || { value: section.dataset.order }).value;
     const found = {};
@@ -136,7 +134,9 @@
     });
     body.append(...places.map((place) => rows[place]));
     const first = places.slice(0, 3).map((place) => board.systems[place].system);
-    said.textContent = `${changed ? "Other weights than the study’s" : "The study’s weights"}. First: ${first.join(", ")}.`;
+    const none = "At least one criterion needs a weight; the table keeps the last ones";
+    const whose = changed ? "Other weights than the study’s" : "The study’s weights";
+    said.textContent = `${sum > 0 ? whose : none}. First: ${first.join(", ")}.`;
   };
 
   sliders.forEach((slider, place) => {
@@ -146,7 +146,20 @@
       update();
     });
   });
-  orders.forEach((radio) => radio.addEventListener("change", update));
+  /* On a phone the columns that the rows are ordered by may be beside the screen; the names stay. */
+  const bringIntoView = (kind) => {
+    const box = body.closest(".scroll");
+    const [mean, rank] = ["mean", "rank"].map((part) => rows[0].querySelector(`[data-kind=${kind}][data-part=${part}]`));
+    const end = rank.offsetLeft + rank.offsetWidth;
+    box.scrollLeft = end > box.clientWidth ? mean.offsetLeft - rows[0].cells[0].offsetWidth : 0;
+  };
+
+  orders.forEach((radio) =>
+    radio.addEventListener("change", () => {
+      update();
+      bringIntoView(radio.value);
+    }),
+  );
   section.querySelector("button").addEventListener("click", () => {
     raw = board.weights.map((weight) => 100 * weight);
     changed = false;

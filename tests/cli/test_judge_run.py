@@ -153,11 +153,28 @@ def test_the_json_of_a_run(tmp_path: Path) -> None:
             "failed": 0,
             "failures": {},
             "remaining": 0,
+            "confidence": None,
             "prompt_tokens": 600,
             "completion_tokens": 60,
             "cost": None,
         }
     ]
+
+
+def test_replies_are_written_on_the_command_line(tmp_path: Path) -> None:
+    with Server(answering=lambda _: completion("That is hard to say, is it not.")) as server:
+        study = judged_study(tmp_path / "study", server, 3)
+        target = tmp_path / "out" / "replies.jsonl"
+        result = well("judge", "run", "--replies", str(target), study=study)
+        assert result["outcomes"][0]["state"] == "warning"
+        rows = [json.loads(line) for line in target.read_text().splitlines()]
+        assert [(row["item"], row["value"], row["reason"], row["reply"]) for row in rows] == [
+            (f"m{number:04}", None, "unparsable", "That is hard to say, is it not.") for number in range(3)
+        ]
+        mine = tmp_path / "mine.jsonl"
+        mine.write_text('{"judge": "a", "item": "m0000", "criterion": "intent", "value": 1}\n')
+        refused = ops("judge", "run", "--dry-run", "--replies", str(mine), study=study)
+        assert (refused.code, refused.json["error"]["code"]) == (2, "would-overwrite")
 
 
 def test_the_key_is_nowhere(tmp_path: Path) -> None:

@@ -100,9 +100,9 @@ def test_options_before_the_name_are_not_silently_without_effect(study: Path) ->
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (("--from", "judges"), "no-pairs"),
+        (("--from", "judges"), "no-judges"),
         (("--margin", "9"), "no-pairs"),
-        (("--agree", "both"), "no-pairs"),
+        (("--agree", "both"), "no-judges"),
         (("--criterion", "none"), "unknown-criterion"),
         (("--prompt", "none"), "unknown-field"),
         (("--output", "pairs.csv"), "wrong-suffix"),

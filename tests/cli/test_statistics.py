@@ -89,6 +89,7 @@ def test_sizes_that_are_none_are_refused_in_words(table: Path, words: tuple[str,
         ("--judges", "j.csv"),
         ("--judging", "j.yaml"),
         ("--turns", "mean"),
+        ("--scale", "fluency=1..5"),
     ],
 )
 def test_options_of_tables_need_tables(words: tuple[str, ...], tmp_path: Path) -> None:
@@ -101,6 +102,8 @@ def test_options_of_tables_need_tables(words: tuple[str, ...], tmp_path: Path) -
     ("words", "code"),
     [
         (("--turns", "average"), "bad-turns"),
+        *((("--scale", text), "bad-scale") for text in ("fluency", "=1..5", "fluency=5..1", "fluency=1-5", "f=nan..2")),
+        (("--scale", "f=1..5", "--scale", "f=1..7"), "bad-scale"),
         (("--epsilon", "much"), "bad-epsilon"),
         (("--epsilon", "1"), "bad-epsilon"),
         (("--epsilon", "-0.1"), "bad-epsilon"),
@@ -125,6 +128,15 @@ def test_how_judges_are_measured_comes_from_a_file_and_the_command_line(table: P
     given = ("analyze", table, "--judges", judges, "--turns", "mean", "--judging", how, "--json")
     measured = [json.loads(typed(*given, *more).stdout)["judging"] for more in ((), ("--epsilon", "crowd"))]
     assert [(each["epsilon"], each["agrees_within"]) for each in measured] == [(0.2, 1.0), (0.1, 1.0)]
+
+
+def test_a_scale_reaches_the_analysis(table: Path, tmp_path: Path) -> None:
+    judges = tmp_path / "judges.csv"
+    judges.write_text("judge,item,criterion,value\n" + "".join(f"gpt,{n},fluency,{n - 0.5}\n" for n in range(1, 5)))
+    given = ("analyze", table, "--judges", judges, "--scale", "fluency=-1.5..3", "--json")
+    found = json.loads(typed(*given).stdout)
+    assert [criterion["judges"][0]["missing"] for criterion in found["criteria"]] == [{"off-scale": 1}]
+    assert any("off the scale (-1.5 to 3): gpt gave item 4 3.5" in note for note in found["notes"])
 
 
 @pytest.mark.parametrize("group", ["experts", "=x*", "experts=", "first=dora"])

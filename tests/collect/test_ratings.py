@@ -101,7 +101,8 @@ def test_missing_against_given_is_a_contradiction_and_the_same_twice_is_not(tmp_
     [
         ("rater,item,value\nanna,t1,4\n", ["no-column"]),
         ("a,b\n1,2\n", ["no-column"] * 4),
-        ("", ["no-column"] * 4),
+        ("", ["no-rows"]),
+        ("\ufeff\n \n", ["no-rows"]),
         (HEADER, ["no-rows"]),
         ("rater,item,criterion,value,value\nanna,t1,f,4,5\n", ["column-twice"]),
         (HEADER + 'anna,t1,f,"4\n', ["not-csv"]),
@@ -405,6 +406,60 @@ def test_what_only_some_of_the_statistics_could_bear_is_refused_by_its_line(tmp_
         *((line, "not-unicode") for line in range(6, 11)),
     ]
     assert caught.value.message.encode()
+
+
+def judges_of(path: Path) -> list[tuple[int | None, str]]:
+    with pytest.raises(RatingsError) as caught:
+        read_judges(path)
+    return [(problem.line, problem.code) for problem in caught.value.problems]
+
+
+def test_a_judges_value_beside_the_reason_why_there_is_none(tmp_path: Path) -> None:
+    rows = ["4,refused", "4,", ",refused", "4,It reads well.", "Good,failed"]
+    content = "judge,item,criterion,value,reason\n" + "".join(f"gpt,{n},c,{row}\n" for n, row in enumerate(rows))
+    assert judges_of(written(tmp_path, content)) == [(2, "value-and-reason"), (6, "value-and-reason")]
+    of_people = written(tmp_path, content.replace("judge", "rater"), "people.csv")
+    assert len(read_ratings(of_people, "human")) == len(rows)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_column_under_both_its_names(tmp_path: Path, form: str) -> None:
+    import pandas
+
+    path = tmp_path / f"r.{form}"
+    table = pandas.DataFrame({"judge": ["gpt"], "rater": ["anna"], "item": ["1"], "criterion": ["c"], "value": [4]})
+    if form == "jsonl":
+        table.to_json(path, orient="records", lines=True)
+    else:
+        table.to_csv(path, index=False) if form == "csv" else table.to_parquet(path)
+    assert judges_of(path) == [(1, "column-twice")]
+    assert read_ratings(path, "human")[0].rater == "anna"
+
+
+def test_of_many_faults_of_one_kind_the_first_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    rows = [f"gpt,{n},c,4,{1 + n / 10}," for n in range(1, 41)]
+    rows[5:5] = ["gpt,x,c,4,,upside", "gpt,,c,4,,"]
+    path = written(tmp_path, "judge,item,criterion,value,confidence,order\n" + "\n".join(rows))
+    with pytest.raises(RatingsError) as caught:
+        read_judges(path)
+    assert len(caught.value.problems) == 42
+    first, *lines = caught.value.message.splitlines()
+    assert "has 42 problems" in first
+    assert lines.pop(3) == "  … and 37 more of the same"
+    assert [line.split()[1] for line in lines] == [f"{path.name}:{line}:" for line in (2, 3, 4, 7, 8)]
+
+
+def test_four_faults_of_one_kind_are_all_shown_and_many_kinds_are_cut(tmp_path: Path) -> None:
+    header = "judge,item,criterion,value,order\n"
+    path = written(tmp_path, header + "".join(f"gpt,{n},c,4,no{n}\n" for n in range(4)))
+    with pytest.raises(RatingsError) as caught:
+        read_judges(path)
+    assert len(caught.value.message.splitlines()) == 1 + 4
+    words = [f"no{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(60)]
+    path = written(tmp_path, header + "".join(f"gpt,{n},c,4,{word}\n" for n, word in enumerate(words)))
+    with pytest.raises(RatingsError) as caught:
+        read_judges(path)
+    assert caught.value.message.splitlines()[-1] == "  … and 10 more"
 
 
 def test_a_parquet_time_without_a_zone_is_refused(tmp_path: Path) -> None:

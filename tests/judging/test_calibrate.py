@@ -15,6 +15,8 @@ from annotator_ops import study as study_file
 from annotator_ops.errors import OpsError
 from annotator_ops.judging.calibrating import Wanted
 from annotator_ops.judging.calibration import SCHEMA, read_calibration
+from annotator_ops.judging.failures import Reply
+from annotator_ops.judging.requests import JudgeRequest
 from annotator_ops.measures import Rating
 from annotator_ops.models import Level, StepResult
 from annotator_ops.ratings import read_judge_table
@@ -101,7 +103,7 @@ def test_what_is_written(tables: Tables, tmp_path: Path) -> None:
     assert set(written) == {
         "schema", "created_at", "study", "simulated", "random_sample", "criterion", "level", "alpha", "delta", "split",
         "grid", "agreement", "judges", "n_items", "n_tied", "held_out_share", "seed", "calibration", "held_out", "cost",
-        "hash", "sources", "versions",
+        "hash", "sources", "versions", "checksum",
     }  # fmt: skip
     assert set(written["judges"][0]) == {
         "judge", "threshold", "model", "prompt", "delta", "n_reached", "n_confident", "n_trusted", "disagreements",
@@ -124,7 +126,8 @@ def test_what_is_written(tables: Tables, tmp_path: Path) -> None:
     # Said once more in words.
     assert [outcome.state for outcome in result.outcomes] == ["ok"] * 5
     assert any("at least 90% of items like those of the calibration" in note for note in result.notes)
-    assert any("only if those that people rated are a random sample" in note for note in result.notes)
+    (holds,) = (note for note in result.notes if "only if those that people rated are a random sample" in note)
+    assert "study.yaml" not in holds, "there is no study"
 
 
 def test_the_split_is_the_same_for_the_same_seed_whatever_the_order_of_rows(
@@ -253,6 +256,71 @@ def test_what_cannot_be_calibrated_says_why(tables: Tables, given: Sample, tmp_p
     )  # fmt: skip
 
 
+def test_judges_that_scored_none_of_what_people_rated(tables: Tables, given: Sample, tmp_path: Path) -> None:
+    target = tmp_path / "c.json"
+    others = replace(given, judges=tuple((judge, f"x{item}", value, sure) for judge, item, value, sure in given.judges))
+    apart = replace(tables, judges=(others.judges_csv(tmp_path / "others.csv"),))
+    refused(lambda: calibrated(apart, target), "no-common-items", "none of the 300 items", "people's is i0", "xi0")
+    assert not target.exists()
+    # One item in common is too little for a threshold, but it is one.
+    mixed = replace(others, judges=(*others.judges, *given.judges[:1]))
+    one = replace(tables, judges=(mixed.judges_csv(tmp_path / "one.csv"),))
+    assert calibrated(one, target).data["judges"][0]["threshold"] is None
+
+
+def test_what_a_study_that_asks_for_probabilities_is_told(given: Sample, tmp_path: Path) -> None:
+    unsure = replace(given, judges=tuple(row for row in given.judges if row[0] == "cheap"))
+    model = {"name": "cheap", "model": "c", "base_url": "http://localhost:9/v1"}
+    path = study_of(tmp_path, unsure, {"judges": [{"file": "judges.csv"}, model | {"confidence": "probability"}]})
+    scores = tmp_path / "judges.csv"
+    header, *lines = scores.read_text().splitlines()
+    rows = [line.split(",") for line in lines]
+    scores.write_text("\n".join([header, *(",".join([*row[:4], "", *row[5:]]) for row in rows)]) + "\n")
+    with collected(path, given, rated=given.items) as (study, store):
+        with pytest.raises(OpsError) as caught:
+            calibrate_study(study, store, tmp_path / "c.json", Wanted(), created_at=NOW)
+        assert caught.value.code == "no-confidence"
+        assert "its endpoint gave none" in caught.value.message
+        assert "confidence: probability" not in caught.value.hint
+        assert "confidence: simulated" in caught.value.hint
+        none = replace(study, model_judges=tuple(replace(one, confidence="none") for one in study.model_judges))
+        refused(
+            lambda: calibrate_study(none, store, tmp_path / "c.json", Wanted(), created_at=NOW),
+            "no-confidence", "`confidence: probability` or",
+        )  # fmt: skip
+
+
+def test_what_an_item_costs_by_the_tokens_that_were_taken(given: Sample, tmp_path: Path) -> None:
+    models = [
+        {"name": name, "model": f"{name}-model", "base_url": "http://localhost:9/v1", "price": price}
+        for name, price in (("dear", {"input": 1000, "output": 3000}), ("cheap", {"input": 100, "output": 200}))
+    ]
+    path = study_of(tmp_path, given, {"judges": [{"file": "judges.csv"}, *models]})
+    given.judges_csv(tmp_path / "judges.csv", only=given.items[10:])
+    tokens = {"cheap": (50, 4), "dear": (200, 10)}
+    with collected(path, given, rated=given.items) as (study, store):
+        for model in study.model_judges:
+            read, written = tokens[model.name]
+            for item in given.items[:10]:
+                for sample in (1, 2):
+                    # An item takes what all simulated annotators take, whatever else was asked with another prompt.
+                    request = JudgeRequest(model, item, None, sample, {}, "p1", f"{model.name} {item} {sample}")
+                    content = {"usage": {"prompt_tokens": read, "completion_tokens": written}}
+                    store.judgements.keep(request, Reply(json.dumps(content).encode(), content))
+            earlier = JudgeRequest(model, "i0", None, None, {}, "p0", f"{model.name} earlier")
+            usage = {"usage": {"prompt_tokens": 10**6, "completion_tokens": 10**6}}
+            store.judgements.keep(earlier, Reply(json.dumps(usage).encode(), usage))
+        names = ("cheap · p1", "dear · p1")
+        found = calibrate_study(study, store, tmp_path / "c.json", Wanted(judges=names), created_at=NOW)
+    cheap, dear = found.data["judges"]
+    each = {"cheap": (2 * 50 * 100 + 2 * 4 * 200) / 1e6, "dear": (2 * 200 * 1000 + 2 * 10 * 3000) / 1e6}
+    assert found.data["cost"]["per_item"] == pytest.approx(
+        cheap["asked"] * each["cheap"] + dear["asked"] * each["dear"]
+    )
+    assert found.data["cost"]["per_item_of_dearest"] == pytest.approx(each["dear"])
+    assert any(f"an item, of {each['dear']:.3g} when dear · p1 is asked about all" in note for note in found.notes)
+
+
 def test_only_a_calibration_is_overwritten(tables: Tables, tmp_path: Path) -> None:
     target = tmp_path / "c.json"
     calibrated(tables, target)
@@ -379,6 +447,8 @@ def test_the_order_and_the_cost_by_the_prices_of_a_study(given: Sample, tmp_path
         assert dear["price"] == {"input": 10.0, "output": 30.0}
         assert found.data["cost"] == {
             "of": "dear",
+            "per_item": None,
+            "per_item_of_dearest": None,
             "input": pytest.approx(1 / 10 + dear["asked"]),
             "output": pytest.approx(2 / 30 + dear["asked"]),
         }
@@ -433,6 +503,53 @@ def test_a_file_that_is_no_calibration_is_refused(tables: Tables, tmp_path: Path
     refused(lambda: applied(tables, tmp_path), "no-calibration", "ops judge calibrate")
     (tmp_path / "calibration.json").write_text(content)
     refused(lambda: applied(tables, tmp_path), "no-calibration", "ops judge calibrate")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["judges"][0].update(threshold=0.1),
+        lambda content: content.update(alpha=0.01),
+        lambda content: content.update(delta=0.5),
+        lambda content: content["agreement"].update(within=3.0),
+        lambda content: content["judges"].pop(),
+        lambda content: content.pop("checksum"),
+        lambda content: content.update(n_items=10_000),
+    ],
+)
+def test_a_calibration_that_was_edited_is_refused(
+    tables: Tables, tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    calibrated(tables, tmp_path / "calibration.json")
+    content = read_json(tmp_path / "calibration.json")
+    # Written in another way, it is still the same.
+    (tmp_path / "calibration.json").write_text(json.dumps(content, sort_keys=True))
+    assert applied(tables, tmp_path, again=True).data["n_judged"] > 0
+    (tmp_path / "judged.csv").unlink()
+    change(content)
+    (tmp_path / "calibration.json").write_text(json.dumps(content))
+    refused(lambda: applied(tables, tmp_path, again=True), "calibration-changed", "calibrate` again")
+    assert not (tmp_path / "judged.csv").exists()
+
+
+def test_items_that_no_judge_has_scored_and_scores_of_no_tasks(tables: Tables, given: Sample, tmp_path: Path) -> None:
+    calibrated(tables, tmp_path / "calibration.json")
+    whole = applied(tables, tmp_path, again=True)
+    assert whole.data["n_unscored"] == 0
+    assert "no judge has scored" not in whole.outcomes[-1].message
+    (tmp_path / "needs-people.jsonl").unlink()
+    few = given.judges_csv(tmp_path / "few.csv", only=given.items[:180])
+    some = replace(tables, judges=(few,), ratings=())
+    done = applied(some, tmp_path)
+    assert done.data["n_unscored"] == 120
+    assert "; 120 of them no judge has scored" in done.outcomes[-1].message
+    assert not any("no task" in note for note in done.notes)
+    (tmp_path / "needs-people.jsonl").unlink()
+    assert tables.items is not None
+    tables.items.write_text(jsonl(given.tasks()[5:]))
+    lost = applied(some, tmp_path)
+    assert "5 items that judges have scored are no tasks: i0, i1, i2, …. They took no part." in lost.notes
+    assert lost.data["n_unscored"] == 120
 
 
 def test_nothing_of_the_users_is_overwritten(tables: Tables, given: Sample, tmp_path: Path) -> None:

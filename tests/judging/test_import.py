@@ -33,6 +33,7 @@ from annotator_ops.stats.correlation import spearman
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import ValueKind
+from annotator_ops.steps.validate import validate as validate_step
 from annotator_ops.tables import TableFormat, encode_ratings
 from annotator_ops.validation import validate
 from tests.study.making import make
@@ -202,7 +203,136 @@ def test_judges_of_bare_files_may_score_more_than_people_did(tmp_path: Path) -> 
     judges = write(tmp_path / "j.csv", "judge,item,criterion,value,confidence\ngpt,1,fluency,2,0.5\ngpt,9,fluency,9,\n")
     found = material(tmp_path, judges)
     assert scores(found) == {("gpt", "1"): 2.0, ("gpt", "9"): 9.0}
-    assert found.notes == ()
+    assert found.notes == (
+        "1 of gpt’s scores on fluency lies outside people’s 1 to 5, such as 9 on item 9. It counts as it is; "
+        "`ops analyze` and `ops report` leave out what is off the scale with --scale fluency=LOW..HIGH.",
+        "gpt scored 1 item that nobody rated: 9.",
+    )
+
+
+def judged(folder: Path, *rows: str, name: str = "j.csv") -> Path:
+    """A judges' file with a row for each `judge,item,criterion,value`."""
+    return write(folder / name, "\n".join(["judge,item,criterion,value", *rows]) + "\n")
+
+
+def test_scores_outside_of_what_people_gave_are_counted_by_judge_and_named(tmp_path: Path) -> None:
+    rows = [f"gpt,{item},fluency,{value}" for item, value in (("1", 9), ("2", 0.5), ("3", 9), ("4", 9), ("5", 3))]
+    notes = material(tmp_path, judged(tmp_path, *rows, "llama,1,fluency,0", "llama,2,fluency,5")).notes
+    assert notes[0].startswith(
+        "4 of gpt’s scores on fluency lie outside people’s 1 to 5, such as 9 on item 1, 0.5 on item 2, 9 on item 3. "
+    )
+    assert notes[1].startswith("1 of llama’s scores on fluency lies outside people’s 1 to 5, such as 0 on item 1. ")
+
+
+def test_with_a_scale_what_is_off_it_is_missing_and_replies_are_read_by_it(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "j.csv",
+        "judge,item,criterion,value,reply\ngpt,1,fluency,9,\ngpt,2,fluency,7,\ngpt,3,fluency,,Score: 6/7\n"
+        "gpt,4,fluency,good,\n",
+    )
+    found = material(tmp_path, path, scales={"fluency": (1.0, 7.0)})
+    assert scores(found) == {("gpt", "1"): "off-scale", ("gpt", "2"): 7.0, ("gpt", "3"): 6.0, ("gpt", "4"): "off-scale"}
+    assert found.notes[0] == (
+        "fluency: 2 judges’ scores are off the scale (1 to 7): gpt gave item 1 9, gpt gave item 4 good. They count as "
+        "missing."
+    )
+    with pytest.raises(OpsError, match="A scale is given for tone") as caught:
+        material(tmp_path, path, scales={"tone": (1.0, 7.0)})
+    assert caught.value.code == "unknown-criterion"
+
+
+def test_replies_off_what_people_gave_are_counted_and_read_by_a_wider_scale(tmp_path: Path) -> None:
+    rows = "".join(f"gpt,{item},fluency,Score: {item}\n" for item in (1, 2, 6, 7))
+    path = write(tmp_path / "j.csv", "judge,item,criterion,reply\n" + rows)
+    assert material(tmp_path, path).notes[0] == (
+        "fluency: 2 judges’ replies hold no score from 1 to 5, which is what people gave: gpt on item 6, gpt on item "
+        "7. If the scale is wider, `ops analyze` and `ops report` read them by --scale fluency=LOW..HIGH."
+    )
+    wider = material(tmp_path, path, scales={"fluency": (1.0, 7.0)})
+    assert scores(wider) == {("gpt", str(item)): float(item) for item in (1, 2, 6, 7)}
+    assert wider.notes == ("gpt scored 2 items that nobody rated: 6, 7.",)
+
+
+def test_a_judges_words_among_numbers_are_missing_where_people_gave_numbers_only(tmp_path: Path) -> None:
+    votes = people(tmp_path, "".join(f"ann,{item},fluency,{item % 5}\n" for item in range(1, 41)))
+    rows = [f"gpt,{item},fluency,{'good' if item > 36 else item % 5}" for item in range(1, 41)]
+    tables = Tables((votes,), (judged(tmp_path, *rows),))
+    found = material_of_files(tables, created_at=NOW)
+    assert found.notes == (
+        "fluency: 4 judges’ scores are no numbers, as people’s are: gpt gave item 37 good, gpt gave item 38 good, gpt "
+        "gave item 39 good, …. They count as missing.",
+    )
+    assert scores(found)["gpt", "37"] == "off-scale"
+    (criterion,) = found.analysis()["criteria"]
+    assert criterion["judges"][0]["spearman"]["value"] == pytest.approx(1.0)
+    assert criterion["judges"][0]["missing"] == {"off-scale": 4}
+    as_categories = material_of_files(replace(tables, levels={"fluency": Level.NOMINAL}), created_at=NOW)
+    assert scores(as_categories)["gpt", "37"] == "good"
+
+
+def test_what_only_judges_scored_is_said(tmp_path: Path) -> None:
+    rows = [f"gpt,{item},{name},3" for name in ("fluency", "quality") for item in range(1, 7)]
+    items = write(tmp_path / "items.jsonl", "".join(json.dumps({"id": str(item)}) + "\n" for item in range(1, 6)))
+    found = material(tmp_path, judged(tmp_path, *rows, "llama,1,fluency,3"), items=items)
+    assert found.notes == (
+        "Nobody rated quality; only judges did.",
+        "gpt scored 4 items that nobody rated: 3, 4, 5, ….",
+        "gpt scored 1 item that is not in the file of items: 6.",
+    )
+    assert ("gpt", "6") in scores(found)
+
+
+def test_what_people_rated_on_another_criterion_only_is_said_with_the_criterion(tmp_path: Path) -> None:
+    votes = people(tmp_path, "ann,1,fluency,1\nann,2,fluency,5\nann,1,depth,3\n")
+    judges = judged(tmp_path, *(f"gpt,{item},{name},3" for item in (1, 2) for name in ("fluency", "depth")))
+    found = material_of_files(Tables((votes,), (judges,)), created_at=NOW)
+    assert found.notes == ("gpt scored 1 item on depth that nobody rated: 2.",)
+    alone = material_of_files(Tables((), (judges,)), created_at=NOW)
+    assert alone.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("judging", "code", "said"),
+    [
+        (Judging(ensembles=(Ensemble("x", ("gpt", "gtp")),)), "unknown-judge", "'ensembles' names 'gtp'"),
+        (Judging(ensembles=(Ensemble("x", weights={"gtp": 2.0}),)), "unknown-judge", "'ensembles' names 'gtp'"),
+        (Judging(relatives={"gtp": ("M1",)}), "unknown-judge", "'relatives' names 'gtp'"),
+        (Judging(relatives={"gpt": ("M2",)}), "unknown-system", "'relatives' names 'M2'"),
+        (Judging(weights={"fluency": 1.0, "tone": 1.0}), "unknown-criterion", "'weights' names 'tone'"),
+    ],
+)
+def test_how_judges_are_measured_is_about_what_is_there(tmp_path: Path, judging: Judging, code: str, said: str) -> None:
+    path = judged(tmp_path, "gpt,1,fluency,2")
+    items = write(tmp_path / "items.jsonl", "".join(f'{{"id": "{item}", "system": "M1"}}\n' for item in (1, 2)))
+    with pytest.raises(OpsError) as caught:
+        material(tmp_path, path, items=items, judging=judging)
+    assert caught.value.code == code
+    assert said in caught.value.message
+    assert {"unknown-judge": "gpt", "unknown-system": "M1", "unknown-criterion": "fluency"}[code] in caught.value.hint
+
+
+def test_a_judge_of_several_versions_is_known_by_its_name_and_by_each(tmp_path: Path) -> None:
+    files = [
+        write(tmp_path / f"{version}.csv", f"judge,item,criterion,value,prompt\ngpt,1,fluency,2,{version}\n")
+        for version in ("v1", "v2")
+    ]
+    judging = Judging(ensembles=(Ensemble("x", ("gpt · v1", "gpt · v2")), Ensemble("y", ("gpt",))))
+    assert material(tmp_path, *files, judging=judging).context.judging == judging
+
+
+def test_a_turn_that_has_a_row_on_one_criterion_only_is_counted(tmp_path: Path) -> None:
+    votes = people(tmp_path, "ann,1,fluency,1\nann,1,depth,2\n")
+    rows = [f"gpt,1,{name},3,{turn}" for name in ("fluency", "depth") for turn in (1, 2, 3)][:-1]
+    path = write(tmp_path / "j.csv", "\n".join(["judge,item,criterion,value,turn", *rows]))
+    found = material_of_files(Tables((votes,), (path,), turns="mean"), created_at=NOW)
+    assert {row.criterion: row.value or row.reason for row in found.table.models().ratings()} == {
+        "fluency": 3.0,
+        "depth": "turn-missing",
+    }
+    assert (
+        "1 of gpt’s scores lacks a turn that is scored on another criterion: item 1 on depth. It counts as missing."
+        in (found.notes)
+    )
 
 
 def test_turns_are_merged_as_the_command_line_says(tmp_path: Path) -> None:
@@ -426,6 +556,17 @@ def test_scores_off_the_studys_scale_are_missing_and_named_never_clipped(tmp_pat
     assert [row.confidence for row in found.table.models().ratings() if row.value is None] == [None] * 3
 
 
+def test_a_word_is_off_a_scale_of_numbers_without_ends(tmp_path: Path) -> None:
+    path = judged(tmp_path, "gpt,a,mood,2", "gpt,b,mood,good", "gpt,c,mood,-900")
+    free = '<View><Text name="text" value="$text"/><Number name="mood" toName="text"/></View>'
+    study = replace(study_of(tmp_path, JudgeFile(path)), label_config=free)
+    found = material_of_study(study, PEOPLE, created_at=NOW)
+    assert scores(found) == {("gpt", "a"): 2.0, ("gpt", "b"): "off-scale", ("gpt", "c"): -900.0}
+    assert found.notes == (
+        "Mood: 1 judge’s score is no number, as people’s are: gpt gave item b good. It counts as missing.",
+    )
+
+
 def test_what_models_said_here_stands_beside_the_files(tmp_path: Path) -> None:
     path = write(tmp_path / "j.csv", "judge,item,criterion,value\ngpt,a,mood,2\n")
     runs = [
@@ -466,6 +607,18 @@ def test_validate_finds_what_is_wrong_with_a_judges_file(tmp_path: Path) -> None
     scale = "criteria: [{name: mood, control: mood, level: ordinal, values: [Bad, OK, Good]}]\n"
     make(tmp_path, "judges: [{file: turns.csv, turns: mean}]\n" + scale)
     assert validate(path)[1] == ()
+
+
+def test_validate_says_which_scores_will_not_count(tmp_path: Path) -> None:
+    path = judged(tmp_path, "gpt,a,mood,Good", "gpt,b,mood,Fine", "gpt,x,mood,Bad", "gpt,a,tone,1", "gpt,a,stars,9")
+    step = validate_step(make(tmp_path, f"judges: [{path.name}]\n"))
+    assert [outcome.state for outcome in step.outcomes] == ["ok"]
+    assert step.notes[1:] == (
+        "1 judge’s score is on what is no criterion of this study: tone. It is left out.",
+        "gpt scored 1 item that is no task of this study: x. It is left out.",
+        "Mood: 1 judge’s score is off the scale (Bad, OK, Good): gpt gave item b Fine. It counts as missing.",
+        "Stars: 1 judge’s score is off the scale (1 to 5): gpt gave item a 9. It counts as missing.",
+    )
 
 
 def test_an_annotator_among_the_judges_is_found_by_validate(tmp_path: Path) -> None:

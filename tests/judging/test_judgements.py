@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator_ops.judging.asked import asked_of
-from annotator_ops.judging.judgements import Answer, ratings_of, reading, with_content
+from annotator_ops.judging.judgements import (
+    REPLY_COLUMNS,
+    Answer,
+    how_sure,
+    ratings_of,
+    reading,
+    reply_rows,
+    with_content,
+)
 from annotator_ops.judging.requests import JudgeRequest, requests_of
 from annotator_ops.models import JSONDict
 from tests.collect.samples import CRITERIA, study
@@ -176,3 +184,31 @@ JSON = st.recursive(
 def test_any_body_can_be_read(content: JSONDict) -> None:
     plain = Answer("k", "small", "m", "a", None, None, "p", "failed")
     assert reading(with_content(plain, content), ()) == "answered"
+
+
+def test_how_sure_a_model_was_can_be_told_or_not(tmp_path: Path) -> None:
+    sample = study(tmp_path, "a", criteria=CRITERIA[:1])
+    request = requests_of(judge(confidence="probability"), sample)[0]
+    asked = asked_of(sample)
+    letters = [{"token": letter, "logprob": -0.1} for letter in '{"quality": {"reason": "so", "score": 3}}']
+    plain = answer(request, scored(quality=3))
+    assert plain.text == "".join(str(each["token"]) for each in letters)
+    assert how_sure(plain, asked) is False
+    assert how_sure(replace(plain, logprobs={"content": letters}), asked) is True
+    assert how_sure(replace(plain, logprobs={"content": []}), asked) is False
+    assert how_sure(answer(request, completion(None, refusal="No.")), asked) is None
+    assert how_sure(answer(request, completion("It is what it is.")), asked) is None
+    assert how_sure(answer(request, None), asked) is None
+
+
+def test_a_row_of_a_file_of_replies(tmp_path: Path) -> None:
+    sample = study(tmp_path, "a", criteria=CRITERIA[:1])
+    request = requests_of(judge(), sample)[0]
+    ((good,), (bad,)) = (
+        reply_rows(ratings_of([answer(request, content)], sample, [judge()]))
+        for content in (scored(quality=3), completion(None, refusal="No."))
+    )
+    assert tuple(good) == tuple(bad) == REPLY_COLUMNS
+    assert (good["judge"], good["item"], good["criterion"], good["value"]) == ("small", "a", "quality", 3.0)
+    assert (good["reason"], good["model"], good["prompt"]) == (None, "tiny-1", request.prompt)
+    assert (bad["value"], bad["reason"], bad["reply"]) == (None, "refused", "No.")

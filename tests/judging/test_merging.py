@@ -124,6 +124,48 @@ def test_the_same_turn_twice_counts_once_and_two_values_of_it_are_refused() -> N
     assert caught.value.code == "rated-twice"
 
 
+def both(*turns: tuple[str, str, float], judge: str = "gpt") -> list[Rating]:
+    """One item's scores, each given as criterion, turn and value."""
+    return [score("a", value, criterion=criterion, turn=turn, judge=judge) for criterion, turn, value in turns]
+
+
+@pytest.mark.parametrize(
+    ("how", "lost", "expected"),
+    [("mean", "2", "turn-missing"), ("max", "10", "turn-missing"), ("last", "10", "turn-missing"), ("last", "2", 4.0)],
+)
+def test_a_turn_that_is_scored_on_another_criterion_only_is_missing(
+    how: Merging, lost: str, expected: Value | str
+) -> None:
+    turns = both(*((name, turn, 4.0) for name in ("fluency", "depth") for turn in ("1", "2", "10")))
+    rows = [row for row in turns if (row.criterion, row.turn) != ("depth", lost)]
+    other = [score("b", 5.0, turn="1"), score("b", 3.0, turn="2")]  # a shorter dialogue, scored on one criterion
+    merged = turns_merged(table(*rows, *other), how)
+    found = {(row.item, row.criterion): row.value or row.reason for row in merged.ratings()}
+    value = {"mean": 4.0, "max": 5.0, "last": 3.0}[how]
+    assert found == {("a", "fluency"): 4.0, ("a", "depth"): expected, ("b", "fluency"): value}
+
+
+def test_what_another_judge_scored_or_is_scored_on_one_turn_or_as_a_whole_lacks_no_turn() -> None:
+    turns = both(("fluency", "1", 2.0), ("fluency", "2", 4.0), ("solved", "2", 1.0))
+    whole = score("a", 5.0, criterion="overall")
+    short = both(("depth", "1", 3.0), ("depth", "2", 3.0), judge="llama")
+    long = both(("fluency", "1", 1.0), ("fluency", "2", 1.0), ("fluency", "3", 1.0), judge="qwen")
+    merged = turns_merged(table(*turns, whole, *short, *long), "mean")
+    assert {(row.rater, row.criterion): row.value for row in merged.ratings()} == {
+        ("gpt", "fluency"): 3.0,
+        ("gpt", "solved"): 1.0,
+        ("gpt", "overall"): 5.0,
+        ("llama", "depth"): 3.0,
+        ("qwen", "fluency"): 1.0,
+    }
+
+
+def test_a_turn_with_a_reason_keeps_it_where_another_has_no_row() -> None:
+    turns = both(*(("fluency", turn, 4.0) for turn in "123"), ("depth", "1", 2.0))
+    merged = turns_merged(table(*turns, score("a", None, criterion="depth", turn="2", reason="failed")), "mean")
+    assert {row.criterion: row.value or row.reason for row in merged.ratings()} == {"fluency": 4.0, "depth": "failed"}
+
+
 # --- versions --------------------------------------------------------------------------------------------------------
 
 

@@ -478,3 +478,22 @@ def _means(path: Path, *, by_rater: bool) -> dict[str, dict[str, float]]:
                 who = row["rater"] if by_rater else "all"
                 found.setdefault(who, {}).setdefault(row["item"], []).append(float(row["value"]))
     return {who: {item: float(np.mean(values)) for item, values in of_items.items()} for who, of_items in found.items()}
+
+
+@pytest.mark.parametrize("wanted", [{"agree": "judges"}, {"agree": "both"}, {"source": "judges"}, {"source": "both"}])
+def test_judges_who_are_asked_have_to_be_there(tmp_path: Path, wanted: dict[str, Any]) -> None:
+    files = Files(tmp_path)
+    files.judges = {}
+    with pytest.raises(OpsError) as caught:
+        files.run(**wanted)
+    assert caught.value.code == "no-judges"
+    (word,) = wanted.values()
+    assert word in caught.value.message and "--judges" in caught.value.hint
+    assert not files.target.exists()
+
+
+def test_a_score_outside_of_what_people_gave_is_said(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.judges = {**JUDGES, "wild": {"1a": 9, "1b": 3}}
+    notes = files.run(source="both").notes
+    assert any(note.startswith("1 of wild’s scores on quality lies outside people’s 1 to 5") for note in notes)

@@ -12,9 +12,12 @@ import pytest
 import yaml
 
 from annotator_ops.errors import OpsError
+from annotator_ops.judging.judgements import REPLY_COLUMNS
 from annotator_ops.measures import Rating
 from annotator_ops.models import JSONDict
+from annotator_ops.ratings import read_judge_table
 from annotator_ops.results import Parsed, reading_hash
+from annotator_ops.stats.table import RatingTable
 from annotator_ops.steps.judge_run import Order, plan_run
 from annotator_ops.store.current import current
 from annotator_ops.store.database import Store
@@ -184,7 +187,7 @@ def test_a_score_in_words_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "code", "hint", "most"),
     [
-        (error(401, f"Incorrect API key: {KEY}"), "key-refused", "right key", 4),
+        (error(401, f"Incorrect API key: {KEY}"), "key-refused", "`key: NAME`", 4),
         (error(404, "no such model"), "no-model", "`model`", 4),
         (error(429, "You exceeded your quota", "insufficient_quota"), "no-credit", "Top it up", 4),
         (error(400, "'temperature' is not supported"), "bad-request", "`temperature: ~`", 7),
@@ -200,9 +203,166 @@ def test_what_no_other_request_would_get_past_ends_it(
         assert (result.exit_code, outcome.state, outcome.code) == (1, "failed", code)
         assert hint in outcome.hint
         assert server.total <= most
-        assert "200 are left to ask" in outcome.message
+        assert "). " in outcome.message and outcome.message.endswith(". 200 are left to ask.")
         assert KEY not in json.dumps(result.as_json())
         assert KEY.encode() not in everything(path.parent)
+
+
+def test_a_key_that_is_not_taken_is_to_be_set_right(tmp_path: Path) -> None:
+    with Server(lambda _: error(401, "no")) as server:
+        path = judged_study(tmp_path / "study", server, 1, {"key": "MODEL_KEY"})
+        outcome = ran(path, key=KEY).outcomes[0]
+        assert "MODEL_KEY holds a key that it does not take" in outcome.message
+        assert "right key" in outcome.hint
+        assert outcome.message.endswith(" 1 is left to ask.")
+
+
+# --- how sure a judge is ---------------------------------------------------------------------------------------------
+
+PROBABLE = {"confidence": "probability"}
+
+
+def with_probabilities(asked: Asked) -> JSONDict:
+    """A good answer in tokens of one letter, each of which has a probability."""
+    reply = by_content(asked)
+    letters = reply["choices"][0]["message"]["content"]
+    reply["choices"][0]["logprobs"] = {"content": [{"token": letter, "logprob": -0.01} for letter in letters]}
+    return reply
+
+
+def test_an_endpoint_without_probabilities_is_given_up_after_a_few_answers(tmp_path: Path) -> None:
+    with Server() as server:
+        path = judged_study(tmp_path / "study", server, 200, PROBABLE, {"name": "other"})
+        result = ran(path)
+        outcome = result.outcomes[0]
+        assert (outcome.state, outcome.code, result.exit_code) == ("failed", "no-probabilities", 1)
+        assert "gives no token probabilities" in outcome.message
+        assert "`confidence: simulated`" in outcome.hint and "`confidence: none`" in outcome.hint
+        said = row(dict(result.data))
+        assert 3 <= said["answered"] <= 2 + 4, "and what was under way"
+        assert f"0 of {said['answered']} answers say how sure" in outcome.message
+        assert f"{200 - said['answered']} are left to ask." in outcome.message
+        assert said["confidence"] == {"n_answers": said["answered"], "n_known": 0}
+        assert row(dict(result.data), "other")["answered"] == 200, "the others go on"
+        # The answers stay; the endpoint may have learned it by now.
+        server.answering = with_probabilities
+        again = ran(path, Order(judges=("strict",)))
+        assert row(dict(again.data))["answered"] == 200 - said["answered"]
+        assert (again.outcomes[0].state, again.exit_code) == ("ok", 0)
+        assert f"{200 - said['answered']} of 200 answers say how sure the judge was" in again.outcomes[0].message
+        assert set(server.answered.values()) == {1}
+
+
+def test_probabilities_for_some_answers_stop_nothing(tmp_path: Path) -> None:
+    def some(asked: Asked) -> JSONDict:
+        return with_probabilities(asked) if asked.number == 1 else by_content(asked)
+
+    with Server(answering=some) as server:
+        path = judged_study(tmp_path / "study", server, 20, PROBABLE | {"concurrency": 1})
+        result = ran(path)
+        assert (result.outcomes[0].state, row(dict(result.data))["answered"]) == ("ok", 20)
+        assert "1 of 20 answers say how sure the judge was" in result.outcomes[0].message
+        again = ran(path)
+        assert "20 answered before; 1 of 20 answers say how sure" in again.outcomes[0].message
+
+
+def test_all_answers_with_probabilities_need_no_word(tmp_path: Path) -> None:
+    with Server(answering=with_probabilities) as server:
+        path = judged_study(tmp_path / "study", server, 10, PROBABLE)
+        result = ran(path)
+        assert row(dict(result.data))["confidence"] == {"n_answers": 10, "n_known": 10}
+        assert "how sure" not in result.outcomes[0].message
+        study = load(path)
+        with Store(study.state_dir) as store:
+            assert all(rating.confidence is not None for rating in current(study, store).judgements())
+
+
+def test_too_few_answers_to_stop_are_said_all_the_same(tmp_path: Path) -> None:
+    with Server() as server:
+        path = judged_study(tmp_path / "study", server, 2, PROBABLE)
+        for _ in range(2):  # and with nothing left to ask
+            outcome = ran(path).outcomes[0]
+            assert (outcome.state, outcome.code) == ("warning", "no-probabilities")
+            assert "0 of 2 answers say how sure" in outcome.message
+        assert server.total == 2
+
+
+def test_refusals_say_nothing_of_probabilities(tmp_path: Path) -> None:
+    with Server(answering=lambda _: completion(None, refusal="No.")) as server:
+        path = judged_study(tmp_path / "study", server, 10, PROBABLE)
+        result = ran(path)
+        assert row(dict(result.data))["refused"] == 10
+        assert result.outcomes[0].code == "no-score"
+
+
+# --- what was said ---------------------------------------------------------------------------------------------------
+
+
+def test_replies_without_a_score_are_a_warning_that_says_where_they_are(tmp_path: Path) -> None:
+    with Server(answering=odd_answers) as server:
+        path = judged_study(tmp_path / "study", server, 60)
+        outcome = ran(path).outcomes[0]
+        assert (outcome.state, outcome.code) == ("warning", "no-score")
+        assert "refused" in outcome.message and "not understood" in outcome.message
+        assert "--replies replies.jsonl" in outcome.hint
+        other = judged_study(tmp_path / "other", server, 60)
+        target = tmp_path / "mine.jsonl"
+        assert str(target) in ran(other, Order(replies=target)).outcomes[0].hint
+
+
+def test_replies_are_written_and_read_back_as_judges_scores(tmp_path: Path) -> None:
+    target = tmp_path / "replies.jsonl"
+    with Server(answering=odd_answers) as server:
+        path = judged_study(tmp_path / "study", server, 60, {}, {"name": "other"})
+        result = ran(path, Order(judges=("strict",), replies=target))
+        assert result.data["replies_path"] == str(target)
+        rows = [json.loads(line) for line in target.read_text().splitlines()]
+        assert [each["item"] for each in rows] == [f"m{number:04}" for number in range(60)], "as in the study"
+        assert tuple(rows[0]) == REPLY_COLUMNS
+        texts = {item: json.loads(raw)["choices"][0]["message"] for item, raw in replies(path.parent).items()}
+        for each in rows:
+            said = texts[each["item"]]
+            assert each["reply"] == (said["content"] or said["refusal"])
+            assert (each["value"] is None) == (each["reason"] is not None)
+        study = load(path)
+        with Store(study.state_dir) as store:
+            stored = RatingTable.from_ratings(current(study, store).judgements())
+            assert read_judge_table(target).canonical().content_hash() == stored.canonical().content_hash()
+            before = target.read_bytes()
+            # With nothing to ask, with a dry run, of fewer items, of an earlier prompt, over an earlier file.
+            ran(path, Order(judges=("strict",), replies=target))
+            assert target.read_bytes() == before
+            plan_run(study, store, Order(judges=("strict",), limit=5, replies=target))
+            assert target.read_bytes().splitlines() == before.splitlines()[:5]
+            for name in ("mine.jsonl", "judges.jsonl"):
+                mine = tmp_path / name
+                mine.write_text('{"judge": "a", "item": "m0000", "criterion": "intent", "value": "Praise"}\n')
+                with pytest.raises(OpsError) as caught:
+                    ran(path, Order(replies=mine))
+                assert caught.value.code == "would-overwrite"
+            with pytest.raises(OpsError) as caught:
+                ran(path, Order(replies=tmp_path / "replies.csv"))
+            assert caught.value.code == "wrong-suffix"
+        assert server.total == 60, "a target that cannot be written is refused before anything is asked"
+
+
+def test_replies_to_an_earlier_prompt_are_not_written(tmp_path: Path) -> None:
+    target = tmp_path / "replies.jsonl"
+    with Server() as server:
+        path = judged_study(tmp_path / "study", server, 4)
+        ran(path)
+        tasks = path.parent / "tasks.jsonl"
+        tasks.write_text(tasks.read_text().replace("Message 2", "Message 22"))
+        study = load(path)
+        with Store(study.state_dir) as store:
+            planned = plan_run(study, store, Order(replies=target))
+            assert "3 lines of 3 requests" in planned.outcomes[-1].message
+            assert [json.loads(line)["item"] for line in target.read_text().splitlines()] == ["m0000", "m0001", "m0003"]
+        bare = load(judged_study(tmp_path / "bare", server, 4))
+        with Store(bare.state_dir) as store:
+            nothing = plan_run(bare, store, Order(replies=tmp_path / "none.jsonl"))
+        assert nothing.outcomes[-1].code == "no-replies"
+        assert not (tmp_path / "none.jsonl").exists()
 
 
 def test_an_endpoint_that_is_down_is_not_asked_a_thousand_times(tmp_path: Path) -> None:
@@ -414,12 +574,17 @@ def test_pairs_are_asked_in_both_orders(tmp_path: Path) -> None:
             '<View><Text name="a" value="$answer_a"/><Text name="b" value="$answer_b"/>'
             '<Pairwise name="better" toName="a,b"/></View>'
         )
-        result = ran(study)
+        target = tmp_path / "replies.jsonl"
+        result = ran(study, Order(replies=target))
         loaded = load(study)
         assert result.exit_code == 0, result.outcomes
         assert row(dict(result.data))["requests"] == 2 * len(loaded.tasks)
         with Store(loaded.state_dir) as store:
-            orders = Counter(rating.order for rating in current(loaded, store).judgements())
+            ratings = current(loaded, store).judgements()
+        written = read_judge_table(target).canonical()
+        assert written.content_hash() == RatingTable.from_ratings(ratings).canonical().content_hash()
+        assert {rating.order for rating in written.ratings()} == {"given", "swapped"}
+        orders = Counter(rating.order for rating in ratings)
         assert set(orders) == {"given", "swapped"}
         assert orders["given"] == orders["swapped"]
 

@@ -76,5 +76,20 @@ def test_a_browser_shows_it_without_asking_for_anything(
         assert bar.evaluate("element => getComputedStyle(element).fill") not in ("none", "rgb(0, 0, 0)")
         scripts = page.locator("script:not([type='application/json'])").count()
         assert scripts == (1 if which is judge_example else 0)
+        seen = page.evaluate(
+            """[...document.querySelectorAll("figure svg")].filter(svg => svg.clientWidth).map(svg => {
+              const box = svg.closest(".scroll") || svg.parentElement, own = svg.getBoundingClientRect();
+              const texts = [...svg.querySelectorAll("text")].map(text => text.getBoundingClientRect());
+              return {
+                hidden: box.scrollWidth - box.clientWidth,
+                out: texts.filter(text => text.left < own.left - 1 || text.right > own.right + 1).length,
+                least: Math.min(...[...svg.querySelectorAll("text")].map(
+                  text => parseFloat(getComputedStyle(text).fontSize) * own.width / svg.viewBox.baseVal.width)),
+              };
+            })"""
+        )
+        assert len(seen) == page.locator("figure [role=img]").count(), "one of the two drawings of each"
+        assert all(chart["hidden"] <= 0 and chart["out"] == 0 for chart in seen), "no part of a chart is beside its box"
+        assert all(chart["least"] >= (6 if width == 320 else 7) for chart in seen), "letters are not made small"
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "nor does what was folded"

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from annotator_ops.models import JSONDict
+from annotator_ops.reporting.drawing import NARROW, WIDTH
 from annotator_ops.reporting.judge_charts import annotators_chart, ceiling_chart
 from annotator_ops.reporting.judge_details import MOST_LINES
 from tests.reporting.judge_entries import around, ceiling, criterion, ensemble, estimate, judge
@@ -95,3 +96,13 @@ def test_numbers_of_annotators_do_not_touch() -> None:
     shown = texts(annotators_chart(criterion([judge("gpt", around(0.5), by_annotators=steps)]), name="c"))
     under = [int(text) for text in shown if text.isdecimal()]
     assert under == [1, 21, 55, 89, 144, 300]
+
+
+def test_narrow_charts_have_numbers_for_words_and_the_same_lines() -> None:
+    judges = [judge("gpt", around(0.5)), judge("llama", around(0.4))]
+    wide, narrow = (texts(annotators_chart(criterion(judges), name="c", width=width)) for width in (WIDTH, NARROW))
+    assert {"1 annotator", "3 annotators"} <= set(wide)
+    assert {"1", "2", "3", "gpt", "llama"} <= set(narrow) and "3 annotators" not in narrow
+    band = ceiling_chart(criterion(judges), name="c", width=NARROW)
+    (right,) = {max(each) for each in bands(band)}
+    assert right < 72 * NARROW, "the band of people is inside the drawing"

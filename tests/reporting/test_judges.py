@@ -37,7 +37,7 @@ def test_judges_then_ensembles_then_what_an_annotator_reaches() -> None:
         ("gpt", "model gpt-4-0314, prompt v2"),
         ("llama", ""),
         ("Mean of all judges", "mean of gpt and llama; 10 items lack a judge’s score: left out"),
-        ("Careful", "weighted mean of gpt and llama by 2 : 1; 10 items lack a judge’s score: left out"),
+        ("careful", "weighted mean of gpt and llama by 2 : 1; 10 items lack a judge’s score: left out"),
         ("One annotator", "with the mean of the others: mean over annotators, lowest to highest"),
     ]
     assert [row.derived for row in table.rows] == [False, False, True, False, True]

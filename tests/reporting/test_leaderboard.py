@@ -16,12 +16,13 @@ from annotator_ops.reporting.leaderboard import Board, board
 from annotator_ops.reporting.render import render
 from annotator_ops.resources import resource
 from tests.chromium import chromium
-from tests.reporting.judge_example import HOSTILE_SYSTEM, SYSTEMS, judge_example
+from tests.reporting.judge_example import HOSTILE_SYSTEM, N_ITEMS, N_LABELLED, SYSTEMS, judge_example
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-KINDS = ("human", "judge", "combined")
+KEYS = {"Combined": "combined", "People": "human", "Judges": "judge"}
+KINDS = ("combined", "human", "judge")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,27 @@ def test_systems_are_in_the_order_of_the_best_means_there_are(analysis: JSONDict
     assert {row.name for row in shown.rows} == set(SYSTEMS)
 
 
+def test_how_many_items_people_rated_stands_beside_all_of_them(analysis: JSONDict, shown: Board) -> None:
+    systems = analysis["leaderboard"]["systems"]
+    assert sum(system["n_items"] for system in systems) == N_ITEMS
+    assert sum(system["n_rated"] for system in systems) == N_LABELLED
+    for row in shown.rows:
+        assert (row.n, row.rated) == ("20", f"{systems[row.place]['n_rated']} by people")
+    assert f'<td>20<span class="note">{systems[0]["n_rated"]} by people</span></td>' in render(analysis)
+    found = analysis["leaderboard"]
+    every = [system | {"n_rated": system["n_items"]} for system in systems]
+    whole, judged = (
+        board({"leaderboard": found | more}) for more in ({"systems": every}, {"kinds": ["judge"], "few_labels": None})
+    )
+    assert whole is not None and judged is not None
+    assert not any(row.rated for row in (*whole.rows, *judged.rows)), "nothing to say where all or none are theirs"
+
+
+def test_people_and_judges_together_are_called_combined(shown: Board) -> None:
+    assert [heading for _, heading, _ in shown.kinds] == ["Combined", "People", "Judges"]
+    assert "Both" not in [name for name, _ in shown.agreement]
+
+
 def test_a_rank_and_its_interval_are_places_on_a_bar(analysis: JSONDict, shown: Board) -> None:
     part = 100 / len(SYSTEMS)
     for row in shown.rows:
@@ -60,7 +82,8 @@ def test_a_rank_and_its_interval_are_places_on_a_bar(analysis: JSONDict, shown: 
 def test_what_is_said_of_it(analysis: JSONDict, shown: Board) -> None:
     best = max(analysis["leaderboard"]["systems"], key=lambda system: system["human"]["overall"]["value"])
     assert shown.sentences[0] == "Six systems by the mean of Clear and Funny, all of equal weight."
-    assert shown.sentences[1].startswith(f"By people, {best['system']} is first with ")
+    assert shown.sentences[1].startswith("By people and judges combined, ")
+    assert shown.sentences[2].startswith(f"By people, {best['system']} is first with ")
     assert len(shown.sentences) == 4
     weighted = board(judge_example(weights={"clear": 3.0, "funny": 1.0}))
     assert weighted is not None
@@ -70,7 +93,7 @@ def test_what_is_said_of_it(analysis: JSONDict, shown: Board) -> None:
     assert "Tone is left out: The values are categories without an order" in text
     assert f"Not in the outside ranking: {HOSTILE_SYSTEM}." in text
     assert "In the outside ranking, but of no item: fox." in text
-    assert [name for name, _ in shown.agreement][2] == "People and the outside ranking arena.csv, Spearman’s ρ"
+    assert [name for name, _ in shown.agreement][3] == "People and the outside ranking arena.csv, Spearman’s ρ"
 
 
 def test_why_there_are_no_combined_means_is_said(analysis: JSONDict) -> None:
@@ -79,7 +102,9 @@ def test_why_there_are_no_combined_means_is_said(analysis: JSONDict) -> None:
     refused = board({"leaderboard": found | {"few_labels": few, "kinds": ["human", "judge"]}})
     assert refused is not None
     assert refused.order == "human"
-    assert any(text.endswith("together: Nobody says that they are a random sample.") for text in refused.remarks)
+    assert any(
+        text.endswith("No combined means: Nobody says that they are a random sample.") for text in refused.remarks
+    )
 
 
 def test_without_an_order_the_reason_stands_alone(analysis: JSONDict) -> None:
@@ -148,6 +173,11 @@ def numbers(page: Page) -> dict[tuple[str, str], dict[str, float]]:
             keys = ("value", "low", "high", "rank", "first", "last")
             found[name, kind] = {key: float(data[key]) for key in keys if key in data}
     return found
+
+
+def ordered_by(found: dict[tuple[str, str], dict[str, float]], kind: str) -> list[str]:
+    means = {name: values["value"] for (name, of), values in found.items() if of == kind}
+    return sorted(means, key=lambda name: -means[name])
 
 
 def set_weight(page: Page, place: int, value: int) -> None:
@@ -251,10 +281,36 @@ def test_without_a_script_it_is_a_table_and_no_weight_at_all_changes_nothing(
         set_weight(page, 2, 0)
         assert order(page) == settled
         assert "At least one criterion needs a weight" in (page.get_by_role("status").text_content() or "")
+        before, orders = numbers(page), set()
+        for kind in ("Judges", "People", "Combined"):
+            page.get_by_role("radio", name=kind).check()
+            assert numbers(page) == before, "the last weights that there were"
+            assert order(page) == ordered_by(before, KEYS[kind])
+            orders.add(tuple(order(page)))
+        assert order(page) == settled
+        assert len(orders) > 1
         page.get_by_role("radio", name="Judges").check()
         set_weight(page, 2, 5)
-        by_judges = [
-            row[0] for row in sorted(numbers(page).items(), key=lambda row: -row[1]["value"]) if row[0][1] == "judge"
-        ]
-        assert order(page) == [name for name, _ in by_judges]
+        assert order(page) == ordered_by(numbers(page), "judge")
+        assert said == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("kind", ["Combined", "People", "Judges"])
+def test_a_phone_shows_what_rows_are_ordered_by(tmp_path: Path, analysis: JSONDict, kind: str) -> None:
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        said = opened(page, analysis, tmp_path)
+        assert page.get_by_role("radio", name="Combined").is_checked()
+        if kind != "Combined":
+            page.get_by_role("radio", name=kind).check()
+        row = page.locator("table.leaderboard tbody tr").nth(2)
+        edge = row.locator("th").bounding_box()
+        head = page.locator("table.leaderboard thead th").first.bounding_box()
+        assert edge is not None and head is not None and head["x"] == edge["x"] >= 0
+        for part in ("mean", "rank"):
+            found = row.locator(f"[data-kind={KEYS[kind]}][data-part={part}]").bounding_box()
+            assert found is not None
+            assert edge["x"] + edge["width"] <= found["x"] + 0.5, "not under the names"
+            assert found["x"] + found["width"] <= 390, part
         assert said == []

@@ -5,9 +5,9 @@ As JSON (Estimates as everywhere; a number that is not known is null):
 - `criteria`: [{name, title}], those that have numbers, in order; `left_out`: [{name, title, reason}], the others.
 - `weights`: one a criterion, 0 or more, that sum to 1; `confidence`.
 - `kinds`: which of "human", "judge" and "combined" any system has.
-- `systems`: by name, [{system, n_items, n_rated, human, judge, combined}]: of `n_items` in all people rated `n_rated` on
-  one criterion or more. Each of the last three is null or {means, n_items, covariance, quantile, critical, overall, rank}:
-  `means` and `n_items` have one number a criterion (of combined means, n_items are those that people scored);
+- `systems`: by name, [{system, n_items, n_rated, human, judge, combined}]: of `n_items` in all people rated `n_rated`
+  on one criterion or more. Each of the last three is null or {means, n_items, covariance, quantile, critical, overall,
+  rank}: `means` and `n_items` have one number a criterion (of combined means, n_items are those that people scored);
   `covariance` of these means is criteria × criteria; `overall` is the Estimate of the weighted mean, `rank` an Estimate
   (1 is best, the highest mean; low and high are whole numbers, too).
 - `pairs`: null where systems are independent; where items share sources, by kind the list of

@@ -136,7 +136,7 @@ def test_means_and_covariances_are_those_of_the_data() -> None:
     assert board["few_labels"] is None
     for code, system in enumerate(board["systems"]):
         judge = made.judge[:, made.system == code]
-        assert system["n_items"] == 30
+        assert (system["n_items"], system["n_rated"]) == (30, 30)
         assert system["judge"]["means"] == pytest.approx(judge.mean(axis=1))
         assert np.array(system["judge"]["covariance"]) == pytest.approx(np.cov(judge) / 30)
         overall = judge.mean(axis=0)
@@ -145,6 +145,18 @@ def test_means_and_covariances_are_those_of_the_data() -> None:
         assert (found["low"], found["high"]) == pytest.approx((overall.mean() - half, overall.mean() + half))
         critical = stats.t.ppf(1 - 0.025 / 6, 29)
         assert system["judge"]["critical"] == pytest.approx(critical)
+
+
+def test_items_that_people_rated_are_counted_beside_all() -> None:
+    made = Made(labelled=40)
+    rated = ~np.isnan(made.human).all(axis=0)
+    board = made.board()
+    assert [system["n_items"] for system in board["systems"]] == [30] * 4
+    assert [system["n_rated"] for system in board["systems"]] == [
+        int(rated[made.system == code].sum()) for code in range(4)
+    ]
+    made.human[:, made.system == 3] = np.nan
+    assert made.board()["systems"][3]["n_rated"] == 0
 
 
 def test_a_criterion_that_is_missing_on_some_items_leaves_none_of_the_others_out() -> None:
