@@ -15,6 +15,10 @@ ConfidenceSource = Literal["none", "probability", "simulated"]
 EPSILONS: Mapping[str, float] = {"expert": 0.2, "skilled": 0.15, "crowd": 0.1}
 
 
+# Between a judge's name and what tells its versions (of its prompt, or its model) apart.
+VERSION_MARK = " · "
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeFile:
     """A file with model judges' scores or raw replies. `turns` says how scores of single turns become an item's."""

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import ModelJudge
+from annotator_ops.judge_settings import VERSION_MARK, ModelJudge
 from annotator_ops.models import content_hash
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import MISSING, FloatArray
@@ -20,8 +20,6 @@ from annotator_ops.stats.vocabulary import used
 from annotator_ops.task_files import read_text
 
 SCHEMA = "annotator-ops/calibration@1"
-# Between a judge's name and what tells its versions apart (see `merging.versions_apart`).
-_BETWEEN = " · "
 
 
 class _Shape(BaseModel):
@@ -125,7 +123,7 @@ class Version:
 
 def base_name(judge: str) -> str:
     """A judge's own name, without what tells its versions apart."""
-    return judge.split(_BETWEEN)[0]
+    return judge.split(VERSION_MARK)[0]
 
 
 def rows_of(table: RatingTable, judge: str) -> RatingTable:
@@ -156,7 +154,7 @@ def found_again(table: RatingTable, wanted: JudgeThreshold, *, models: Mapping[s
     versions = {
         name: version_of(rows_of(table, name))
         for name in raters
-        if name in (wanted.judge, base) or name.startswith(base + _BETWEEN)
+        if name in (wanted.judge, base) or name.startswith(base + VERSION_MARK)
     }
     calibrated = Version(wanted.model, wanted.prompt)
     for name, version in versions.items():

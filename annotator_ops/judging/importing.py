@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import Merging
+from annotator_ops.judge_settings import VERSION_MARK, Merging
 from annotator_ops.judging.asked import Asked, asked_of
 from annotator_ops.judging.coverage import some
 from annotator_ops.judging.merging import TURN_MISSING, turns_merged, versions_apart
@@ -174,7 +174,7 @@ def strangers(given: Iterable[str], known: Collection[str], what: str, where: st
     A message, a hint and the code "unknown-WHAT", `what` being judge, criterion or system.
     """
     # A judge with several versions of its prompt is known as NAME · VERSION.
-    lost = [name for name in dict.fromkeys(given) if name not in known and name.split(" · ")[0] not in known]
+    lost = [name for name in dict.fromkeys(given) if name not in known and name.split(VERSION_MARK)[0] not in known]
     if not lost:
         return None
     listed = ", ".join(sorted(known)[:_KNOWN]) or "none"

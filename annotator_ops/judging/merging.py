@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import Merging
+from annotator_ops.judge_settings import VERSION_MARK, Merging
 from annotator_ops.measures import Value
 from annotator_ops.ratings import once
 from annotator_ops.stats.columns import absent
@@ -48,7 +48,7 @@ def versions_apart(table: RatingTable) -> RatingTable:
             for (codes, known), differs in zip(columns, several, strict=True)
             if differs[rater] and codes[row] != MISSING
         ]
-        name = " · ".join([table.raters[rater], *parts])
+        name = VERSION_MARK.join([table.raters[rater], *parts])
         if parts and name in table.raters:
             raise OpsError(
                 f"{table.raters[rater]} has several versions, but the name of one, {name}, is another judge's already.",

@@ -76,7 +76,7 @@ def plan_run(study: Study, store: Store, order: Order) -> StepResult:
 
 
 def run_judges(study: Study, store: Store, order: Order, *, connect: Connect, board: Board) -> StepResult:
-    """Ask the judges, all at once, each with as many requests at once as it may have, holding the study's lock.
+    """Ask the judges, all at once, each with as many requests at once as it may have, holding the lock of judges.
 
     Raises OpsError: "no-model-judges", "unknown-judge", "no-price", "budget-invalid", as `connect` and the store do,
     and as `targets.check_replies_target` does, before anything is asked.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from annotator_ops.judge_settings import VERSION_MARK
 from annotator_ops.measures import Reason, Value
 from annotator_ops.models import Level
 from annotator_ops.stats.reliability import twice_in
@@ -17,8 +18,6 @@ from annotator_ops.stats.vocabulary import used
 MOST_CELLS = 10_000_000
 # More annotators than this are not held against each other one by one: it would take minutes, and nobody reads it.
 MOST_ANNOTATORS = 300
-# In `NAME · VERSION`, what a judge is called that has several versions of its prompt.
-_VERSIONED = " · "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +151,7 @@ def alike(scored: BoolArray) -> list[list[int]]:
 
 def version_of(judge: str) -> tuple[str, str | None]:
     """A judge's name and the version of its prompt or model, where it is one of several."""
-    name, _, version = judge.partition(_VERSIONED)
+    name, _, version = judge.partition(VERSION_MARK)
     return name, version or None
 
 
