@@ -10,7 +10,6 @@ from pathlib import Path
 
 from annotator_ops.errors import OpsError
 from annotator_ops.gold import read_gold
-from annotator_ops.judge_schema import judging
 from annotator_ops.judge_settings import Judging
 from annotator_ops.judging.importing import strangers
 from annotator_ops.measures import Value
@@ -20,8 +19,6 @@ from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import display, is_finite_number
 from annotator_ops.stats.vocabulary import repeat_faults
-from annotator_ops.study_schema import read_shape
-from annotator_ops.study_yaml import Document, read_yaml
 from annotator_ops.task_files import read_tasks
 
 
@@ -45,6 +42,11 @@ def judging_of(path: Path) -> Judging:
 
     The file of a ranking is looked for beside it. Raises OpsError ("judging-invalid") with every problem and its line.
     """
+    # A tenth of a second to import, and needed only where such a file is named.
+    from annotator_ops.judge_schema import judging
+    from annotator_ops.study_schema import read_shape
+    from annotator_ops.study_yaml import Document, read_yaml
+
     try:
         written = read_yaml(path.read_text(encoding="utf-8-sig"), where=path.name)
     except (OSError, UnicodeDecodeError) as error:

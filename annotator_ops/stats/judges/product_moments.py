@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from annotator_ops.stats.intervals import MANY_UNITS
 from annotator_ops.stats.values import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:  # a tenth of a second to import, and only correlations need it
+    from scipy import sparse
 
 # Up to so many values a matrix product adds the weights up faster than gathering and summing them does.
 _FEW_VALUES = 64
@@ -36,9 +39,7 @@ class Coded:
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         few = len(starts) <= _FEW_VALUES and len(codes) <= MANY_UNITS
-        ones = np.ones(len(codes))
-        indicator = sparse.csr_array((ones, codes, np.arange(len(codes) + 1)), shape=(len(codes), len(starts)))
-        return cls(codes, order, starts, indicator if few else None)
+        return cls(codes, order, starts, _indicator(codes, len(starts)) if few else None)
 
     @classmethod
     def of_scores(cls, scores: FloatArray) -> Coded:
@@ -215,3 +216,9 @@ def ratio(product: FloatArray, one: FloatArray, other: FloatArray, defined: Bool
     np.divide(product, divisor, out=found, where=defined)
     clipped: FloatArray = np.clip(found, -1.0, 1.0)
     return clipped
+
+
+def _indicator(codes: IntArray, size: int) -> sparse.csr_array:
+    from scipy import sparse
+
+    return sparse.csr_array((np.ones(len(codes)), codes, np.arange(len(codes) + 1)), shape=(len(codes), size))
