@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -73,6 +73,7 @@ def test_the_order_of_raters_and_items_does_not_matter(rows: Table, form: Form, 
 
 
 @given(tables(), st.sampled_from(FORMS), st.floats(0.1, 100), st.integers(-1000, 1000))
+@example([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], "icc1", 1.486089065733978, 50)
 @settings(deadline=None)
 def test_unit_and_origin_of_the_scale_do_not_matter(rows: Table, form: Form, factor: float, shift: int) -> None:
     scaled: Table = [[None if value is None else factor * value + shift for value in row] for row in rows]

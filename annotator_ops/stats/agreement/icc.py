@@ -44,7 +44,9 @@ class MeanSquares:
     def of(cls, values: FloatArray) -> MeanSquares:
         """Of values, raters × items, without gaps; at least two of each."""
         k, n = values.shape
-        x = values - values.mean()
+        # From a value first: the mean of equal values can differ from them by a rounding, and that is no variance.
+        x = values - values.flat[0]
+        x -= x.mean()
         item, rater = x.mean(axis=0), x.mean(axis=1)
         total = float((x**2).sum())
         between, raters = k * float((item**2).sum()), n * float((rater**2).sum())
