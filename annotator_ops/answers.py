@@ -14,7 +14,6 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree
 
 from annotator_ops.labeling import Control, LabelConfig
 from annotator_ops.measures import Value
@@ -62,8 +61,7 @@ def lengths_of(control: Control, config: LabelConfig, tasks: Sequence[Task]) -> 
     Characters are code points, as in Label Studio's offsets. Tasks whose length the data do not tell (HTML, sounds,
     texts behind an address) are absent.
     """
-    elements = ElementTree.fromstring(config.xml).iter()  # noqa: S314 - was parsed before: it declares no entities
-    about = next((each for each in elements if each.get("name") in control.to_name), None)
+    about = next((each for each in config.elements() if each.get("name") in control.to_name), None)
     if about is None or (about.get("valueType") or about.get("valuetype") or "").lower() == "url":
         return {}
     path = (about.get("value") or "").removeprefix("$").split(".")

@@ -19,6 +19,11 @@ EPSILONS: Mapping[str, float] = {"expert": 0.2, "skilled": 0.15, "crowd": 0.1}
 VERSION_MARK = " · "
 
 
+def base_name(judge: str) -> str:
+    """A judge's own name, without what tells its versions apart."""
+    return judge.split(VERSION_MARK)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeFile:
     """A file with model judges' scores or raw replies. `turns` says how scores of single turns become an item's."""

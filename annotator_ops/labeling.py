@@ -95,6 +95,16 @@ class LabelConfig:
         """The control of that name."""
         return next((control for control in self.controls if control.name == name), None)
 
+    def elements(self) -> list[ElementTree.Element]:
+        """All tags, in their order. No entity is loaded: `check` has refused document types."""
+        root = ElementTree.fromstring(self.xml)  # noqa: S314 - no document type, so it can declare no entity
+        return [element for element in root.iter() if isinstance(element.tag, str)]
+
+    def shown_to(self, control: Control) -> tuple[str, ...]:
+        """What stands in `value` of each tag that a control is about, in its order: a variable, without the $."""
+        values = {element.get("name"): element.get("value") or "" for element in self.elements()}
+        return tuple(values.get(name, "").removeprefix("$") for name in control.to_name)
+
 
 def parse(xml: str) -> LabelConfig:
     """Read a label config. Raises OpsError (code "label-config-invalid") naming all that Label Studio would refuse."""

@@ -84,9 +84,10 @@ def _fit(reading: Reading, study: Study) -> list[Problem]:
     problems += _criteria(study, config, place)
     problems += _repeats(study, reading)
     files, models = _judges_at(reading)
-    problems += judges_problems(study, config, place, files)
+    found, scored = judges_problems(study, config, place, files)
+    problems += found
     problems += gold_problems(study, config, place)
-    return [*problems, *model_problems(study, place, models), *judging_problems(study, config, place)]
+    return [*problems, *model_problems(study, place, models), *judging_problems(study, config, place, scored)]
 
 
 def _judges_at(reading: Reading) -> tuple[list[int], list[int]]:

@@ -11,7 +11,6 @@ from annotator_ops.judging.requests import check_orders
 from annotator_ops.labeling import LabelConfig, default_criteria
 from annotator_ops.models import Study
 from annotator_ops.ranking_file import read_ranking
-from annotator_ops.ratings import read_judge_table
 from annotator_ops.validation_scores import Place
 from annotator_ops.wordings import systems
 
@@ -35,12 +34,15 @@ def model_problems(study: Study, place: Place, at: Sequence[int]) -> Iterator[Pr
                 yield place(error.message, error.hint, error.code, "judges", index)
 
 
-def judging_problems(study: Study, config: LabelConfig, place: Place) -> Iterator[Problem]:
-    """Ensembles, weights, relatives and the ranking: about judges, criteria and systems that there are."""
+def judging_problems(study: Study, config: LabelConfig, place: Place, scored: set[str] | None) -> Iterator[Problem]:
+    """Ensembles, weights, relatives and the ranking: about judges, criteria and systems that there are.
+
+    `scored` are the judges in the study's files; None where a file could not be read, so that they are not all known.
+    """
     criteria = {criterion.name for criterion in study.criteria or default_criteria(config)}
     made = set(systems(study.tasks).values())
     judging = study.judging
-    judges = _judges(study)
+    judges = set() if scored is None else scored | {judge.name for judge in study.model_judges}
     for index, ensemble in enumerate(judging.ensembles):
         if ensemble.name in {other.name for other in judging.ensembles[:index]}:
             message = f"Two ensembles are called {ensemble.name!r}."
@@ -61,20 +63,6 @@ def judging_problems(study: Study, config: LabelConfig, place: Place) -> Iterato
             read_ranking(judging.ranking)
         except OpsError as error:
             yield place(error.message, error.hint, error.code, "judging", "ranking")
-
-
-def _judges(study: Study) -> set[str]:
-    """Whoever can be meant by a judge's name; none where a file cannot be read, which is said elsewhere."""
-    names = {judge.name for judge in study.model_judges}
-    for file in study.judges:
-        if not file.path.is_file():
-            return set()
-        try:
-            table = read_judge_table(file.path)
-        except OpsError:
-            return set()
-        names.update(table.raters_here())
-    return names
 
 
 def _unknown(

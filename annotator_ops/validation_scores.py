@@ -26,23 +26,33 @@ class Place(Protocol):
 _About = tuple[Sequence[str], Sequence[str]]
 
 
-def judges_problems(study: Study, config: LabelConfig, place: Place, at: Sequence[int]) -> Iterator[Problem]:
+def judges_problems(
+    study: Study, config: LabelConfig, place: Place, at: Sequence[int]
+) -> tuple[list[Problem], set[str] | None]:
     """Each judges' file: readable, about the study's items and criteria, of judges who are no annotators, and with a
-    word on how turns become one score where there are several. `at` are their places in `judges`."""
+    word on how turns become one score where there are several. `at` are their places in `judges`.
+
+    With the problems, who has scored; None where a file could not be read, so that not all are known.
+    """
     people = {annotator.id for annotator in study.annotators}
     numbers = {criterion.name: criterion.values for criterion in study.criteria}
+    problems: list[Problem] = []
+    scored: list[Sequence[str]] = []
 
     for judge, index in zip(study.judges, at, strict=True):
 
         def read(path: Path, turns: Merging | None = judge.turns) -> _About:
             table = read_judge_table(path)
-            check_names(table.raters_here(), people)
+            scored.append(table.raters_here())
+            check_names(scored[-1], people)
             # Of words that stand for numbers there is a mean.
             in_numbers = table.with_values(lambda name, value: numbered(value, numbers.get(name, {})))
             check_turns(in_numbers, turns)
             return [table.items[table.item[0]], *table.items], table.criteria
 
-        yield from _problems(study, config, judge.path, read, (place, ("judges", index)))
+        problems += _problems(study, config, judge.path, read, (place, ("judges", index)))
+    known = len(scored) == len(study.judges)
+    return problems, {name for names in scored for name in names} if known else None
 
 
 def gold_problems(study: Study, config: LabelConfig, place: Place) -> Iterator[Problem]:

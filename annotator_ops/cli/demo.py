@@ -28,7 +28,7 @@ _MARKER = ".annotator-ops-demo"
 
 def demo(directory: Path, annotators: int, runtime: str, *, keep: bool, json: bool) -> StepResult:
     """Write the demo study into `directory`, run it to the report, and stop the instances unless `keep`."""
-    from annotator_ops.ratings import read_ratings
+    from annotator_ops.ratings import read_judges
     from annotator_ops.steps.collect import collect_study
     from annotator_ops.steps.operate import stop
     from annotator_ops.steps.provision import provision
@@ -56,7 +56,7 @@ def demo(directory: Path, annotators: int, runtime: str, *, keep: bool, json: bo
 
         done(provision(bench, runtime_reason=why), "provisioning")
         ready = time.monotonic()
-        judges = [rating for file in bench.study.judges for rating in read_ratings(file.path, "judge")]
+        judges = [rating for file in bench.study.judges for rating in read_judges(file.path)]
         done(simulate(bench, seed=_SEED, like=judges), "labelling")
         labelled = time.monotonic()
         done(collect_study(bench), "collecting")

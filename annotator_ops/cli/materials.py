@@ -99,7 +99,7 @@ def tables_of(
             raise OpsError(
                 "`--judges`, `--level`, `--gold`, `--items`, `--group` and `--turns` belong to tables given on the "
                 "command line; no table is given.",
-                hint="Name the tables, or write `judges:`, `criteria:` and `gold:` into study.yaml.",
+                hint="Name the tables, or write `judges:` (with `turns:`), `criteria:` and `gold:` into study.yaml.",
                 code="options-without-files",
             )
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from annotator_ops.cli.materials import (
     JudgesOption,
     LevelOption,
     ScaleOption,
+    TurnsOption,
     either,
     now,
     scales_of,
@@ -22,7 +23,7 @@ from annotator_ops.cli.materials import (
 )
 from annotator_ops.cli.options import DEFAULT_STUDY, JsonOption, StudyOption
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import EPSILONS, Judging, Merging
+from annotator_ops.judge_settings import EPSILONS, Judging
 from annotator_ops.measures import ConsensusMethod
 from annotator_ops.models import StepResult
 
@@ -43,9 +44,6 @@ GroupOption = Annotated[
 ]
 JudgingOption = Annotated[
     Path | None, typer.Option("--judging", help="How the tables' judges are measured: YAML, as under `judging:`.")
-]
-TurnsOption = Annotated[
-    str | None, typer.Option("--turns", help="Judges' turns become one by mean, median, min, max or last.")
 ]
 EpsilonOption = Annotated[
     str | None, typer.Option("--epsilon", help="Of the annotator test: a number, or expert, skilled, crowd.")
@@ -80,8 +78,8 @@ def analyze(
     def step() -> StepResult:
         from annotator_ops.steps.analyze import analyze_files, analyze_study
 
-        tables = tables_of(files, judges, level, gold=gold, items=items, groups=group)
-        measured = _Measured(judging, turns, _epsilon(epsilon), scales_of(scale or ()))
+        tables = tables_of(files, judges, level, gold=gold, items=items, groups=group, turns=turns)
+        measured = _Measured(judging, _epsilon(epsilon), scales_of(scale or ()))
         tables = measured.tables(tables)
         return either(
             tables,
@@ -113,8 +111,8 @@ def report(
     def step() -> StepResult:
         from annotator_ops.steps.report import report_files, report_study
 
-        tables = tables_of(files, judges, level, gold=gold, items=items, groups=group)
-        measured = _Measured(judging, turns, _epsilon(epsilon), scales_of(scale or ()))
+        tables = tables_of(files, judges, level, gold=gold, items=items, groups=group, turns=turns)
+        measured = _Measured(judging, _epsilon(epsilon), scales_of(scale or ()))
         tables = measured.tables(tables)
         return either(
             tables,
@@ -133,32 +131,23 @@ class _Measured:
     """What the command line says of how judges are measured."""
 
     judging: Path | None
-    turns: str | None
     epsilon: float | None
     scales: Mapping[str, tuple[float, float]]
 
     def tables(self, tables: Tables | None) -> Tables | None:
         if tables is None:
-            if self.judging is not None or self.turns is not None or self.scales:
+            if self.judging is not None or self.scales:
                 raise OpsError(
-                    "`--judging`, `--turns` and `--scale` belong to tables given on the command line; no table is "
-                    "given.",
-                    hint="Name the tables, or write `judging:`, and `turns:` under `judges:`, into study.yaml; a "
-                    "study’s scales are those of its label config.",
+                    "`--judging` and `--scale` belong to tables given on the command line; no table is given.",
+                    hint="Name the tables, or write `judging:` into study.yaml; a study’s scales are those of its "
+                    "label config.",
                     code="options-without-files",
                 )
             return None
-        if self.turns is not None and self.turns not in get_args(Merging):
-            raise OpsError(
-                f"--turns {self.turns} is no way to make one score of several.",
-                hint=f"Write one of {', '.join(get_args(Merging))}.",
-                code="bad-turns",
-            )
         from annotator_ops.reporting.known import judging_of
 
         found = judging_of(self.judging) if self.judging is not None else tables.judging
-        judging, turns = self._with_epsilon(found), cast("Merging | None", self.turns)
-        return replace(tables, judging=judging, turns=turns, scales=self.scales)
+        return replace(tables, judging=self._with_epsilon(found), scales=self.scales)
 
     def study(self, study: Study) -> Study:
         return replace(study, judging=self._with_epsilon(study.judging))

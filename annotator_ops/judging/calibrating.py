@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import ModelJudge, Price
+from annotator_ops.judge_settings import ModelJudge, Price, base_name
 from annotator_ops.judging import calibration
-from annotator_ops.judging.calibration import Agreement, Version, base_name, rows_of, spread
+from annotator_ops.judging.calibration import Agreement, Version, rows_of, spread
 from annotator_ops.models import JSONDict, Level
 from annotator_ops.stats.criterion import ratings_on
 from annotator_ops.stats.judges import selective

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import VERSION_MARK, ModelJudge
+from annotator_ops.judge_settings import VERSION_MARK, ModelJudge, base_name
 from annotator_ops.models import content_hash
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import MISSING, FloatArray
@@ -119,11 +119,6 @@ class Version:
         parts = [f"model {self.model}"] if self.model else []
         parts += [f"prompt {self.prompt}"] if self.prompt else []
         return ", ".join(parts) or "no version"
-
-
-def base_name(judge: str) -> str:
-    """A judge's own name, without what tells its versions apart."""
-    return judge.split(VERSION_MARK)[0]
 
 
 def rows_of(table: RatingTable, judge: str) -> RatingTable:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from dataclasses import replace
 from ipaddress import ip_address
 from types import TracebackType
@@ -56,11 +57,10 @@ class Endpoint:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"endpoint-{judge.name}", daemon=True)
         self._thread.start()
-        try:
+        with ExitStack() as unopened:
+            unopened.callback(self._end)
             self._client = self._wait_for(self._opened())
-        except BaseException:
-            self._end()
-            raise
+            unopened.pop_all()
 
     def __enter__(self) -> Self:
         return self

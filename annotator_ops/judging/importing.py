@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import VERSION_MARK, Merging
+from annotator_ops.judge_settings import Merging, base_name
 from annotator_ops.judging.asked import Asked, asked_of
 from annotator_ops.judging.coverage import some
-from annotator_ops.judging.merging import TURN_MISSING, turns_merged, versions_apart
+from annotator_ops.judging.merging import TURN_MISSING, turns_merged, versions_apart, without_scores
 from annotator_ops.judging.orders import Sides, orders_merged, usual_sides
 from annotator_ops.judging.replies import parse_words
 from annotator_ops.labeling import LabelConfig, criteria_of
@@ -174,7 +174,7 @@ def strangers(given: Iterable[str], known: Collection[str], what: str, where: st
     A message, a hint and the code "unknown-WHAT", `what` being judge, criterion or system.
     """
     # A judge with several versions of its prompt is known as NAME · VERSION.
-    lost = [name for name in dict.fromkeys(given) if name not in known and name.split(VERSION_MARK)[0] not in known]
+    lost = [name for name in dict.fromkeys(given) if name not in known and base_name(name) not in known]
     if not lost:
         return None
     listed = ", ".join(sorted(known)[:_KNOWN]) or "none"
@@ -266,16 +266,7 @@ def _on_scale(table: RatingTable, scales: Mapping[str, Scale], notes: list[str])
         if own.any():
             off |= own
             notes.append(_off_scale_note(table.where(own), scale))
-    if not off.any():
-        return table
-    reasons, codes = encode([*table.reasons, OFF_SCALE])
-    return replace(
-        table,
-        reasons=reasons,
-        value=np.where(off, np.int32(MISSING), table.value),
-        reason=np.where(off, codes[-1], table.reason),
-        confidence=np.where(off, np.nan, table.confidence),
-    )
+    return without_scores(table, off, OFF_SCALE)
 
 
 def _off_scale_note(rows: RatingTable, scale: Scale) -> str:

@@ -198,7 +198,7 @@ class _Turns:
     def last(self, incomplete: BoolArray) -> RatingTable:
         rows = self.rows[self.starts + self.sizes - 1]
         order = np.argsort(rows)
-        return _without_scores(without(self.table.where(rows[order]), "turn"), incomplete[order])
+        return without_scores(without(self.table.where(rows[order]), "turn"), incomplete[order], TURN_MISSING)
 
     def computed(self, how: Merging, incomplete: BoolArray) -> RatingTable:
         table, rows, starts = self.table, self.rows, self.starts
@@ -226,7 +226,7 @@ class _Turns:
             moments=np.fmax.reduceat(table.moments[rows], starts),
         )
         merged = replace(merged, reply=np.where(several, np.int32(MISSING), merged.reply))
-        return _without_scores(merged, incomplete & ~lacking).where(np.argsort(rows[starts]))
+        return without_scores(merged, incomplete & ~lacking, TURN_MISSING).where(np.argsort(rows[starts]))
 
     def _numbers(self, how: Merging) -> FloatArray:
         """One number an item; NaN where a turn has none."""
@@ -243,17 +243,17 @@ class _Turns:
         return found
 
 
-def _without_scores(table: RatingTable, incomplete: BoolArray) -> RatingTable:
-    """The table without the scores of items of which a turn has no row."""
-    if not incomplete.any():
+def without_scores(table: RatingTable, rows: BoolArray, reason: str) -> RatingTable:
+    """The table with these rows' scores missing, for that reason."""
+    if not rows.any():
         return table
-    reasons, codes = encode([*table.reasons, TURN_MISSING])
+    reasons, codes = encode([*table.reasons, reason])
     return replace(
         table,
         reasons=reasons,
-        value=np.where(incomplete, np.int32(MISSING), table.value),
-        reason=np.where(incomplete, codes[-1], table.reason),
-        confidence=np.where(incomplete, np.nan, table.confidence),
+        value=np.where(rows, np.int32(MISSING), table.value),
+        reason=np.where(rows, codes[-1], table.reason),
+        confidence=np.where(rows, np.nan, table.confidence),
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree
 
 from annotator_ops.labeling import LabelConfig
 from annotator_ops.measures import Value
@@ -29,9 +28,7 @@ class Pair:
         control = next((each for each in config.controls if each.tag == "Pairwise"), None)
         if control is None or len(control.to_name) != 2:
             return None
-        root = ElementTree.fromstring(config.xml)  # noqa: S314 - was parsed before: it declares no entities
-        shown = {each.get("name"): each.get("value", "") for each in root.iter()}
-        left, right = (shown.get(name, "").removeprefix("$") for name in control.to_name)
+        left, right = config.shown_to(control)
         known = left in config.variables and right in config.variables and left != right
         return cls(left, right, control.name) if known else None
 

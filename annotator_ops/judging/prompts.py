@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -231,7 +230,7 @@ def _questions(config: LabelConfig) -> dict[str, str]:
     names = {control.name for control in config.controls}
     found: dict[str, str] = {}
     heading = ""
-    for element in ElementTree.fromstring(config.xml).iter():  # noqa: S314 - was parsed before: it declares no entities
+    for element in config.elements():
         name = element.get("name")
         if element.tag == "Header" and element.get("value") and "$" not in element.get("value", ""):
             heading = element.get("value", "")

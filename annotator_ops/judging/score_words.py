@@ -203,7 +203,7 @@ def wording(asked: Asked) -> Wording:
     """The wording of a criterion's scores, made once."""
     labels = asked.labels
     known = tuple(labels.items()) if isinstance(labels, Mapping) else labels
-    return _made(asked.name, asked.title, (asked.low, asked.high), known, isinstance(labels, Mapping))
+    return _made(asked.name, asked.title, (asked.low, asked.high), known, numbered=isinstance(labels, Mapping))
 
 
 @lru_cache(maxsize=256)
@@ -212,7 +212,8 @@ def _made(
     title: str,
     ends: tuple[float | None, float | None],
     labels: tuple[Any, ...],
-    numbered: bool,  # noqa: FBT001
+    *,
+    numbered: bool,
 ) -> Wording:
     return Wording(Asked(name, title, *ends, dict(labels) if numbered else labels))
 

@@ -13,7 +13,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from annotator_ops.reporting.drawing import ROW, WIDTH, Palette, plain, short, svg, verbatim
+from annotator_ops.reporting.drawing import ROW, WIDTH, Palette, above, plain, short, svg, verbatim
 
 _MOST_BARS = 20
 _MOST_STACKED = 12
@@ -53,19 +53,7 @@ def overview(
         if panel is panels[0]:
             for threshold in thresholds:
                 panel.axvline(threshold, color=palette.colour("var(--muted)"), linewidth=0.8, linestyle=(0, (1, 2)))
-                where = (threshold, 1.0)
-                label = f"{threshold:.3f}"[1:]
-                panel.annotate(
-                    label,
-                    where,
-                    xycoords=("data", "axes fraction"),
-                    xytext=(0, 1),
-                    textcoords="offset points",
-                    ha="center",
-                    va="bottom",
-                    fontsize=7,
-                    color=palette.colour("var(--muted)"),
-                )
+                above(panel, threshold, f"{threshold:.3f}"[1:], colour=palette.colour("var(--muted)"))
     return svg(figure, palette, name=name)
 
 

@@ -56,6 +56,21 @@ def verbatim(text: Any) -> None:
     text.set_parse_math(False)
 
 
+def above(panel: Axes, x: float, text: str, *, colour: str) -> None:
+    """A few small words on top of the panel, at `x` of its data: what a line there is."""
+    panel.annotate(
+        text,
+        (x, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 1),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=7,
+        color=colour,
+    )
+
+
 def short(label: str) -> str:
     """A name on one line, cut where it is too long for a chart."""
     one_line = " ".join(label.split())

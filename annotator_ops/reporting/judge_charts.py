@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from annotator_ops.models import JSONDict
 from annotator_ops.reporting.charts import Interval, forest
-from annotator_ops.reporting.drawing import ROW, WIDTH, Palette, plain, short, svg, verbatim, width_of
+from annotator_ops.reporting.drawing import ROW, WIDTH, Palette, above, plain, short, svg, verbatim, width_of
 from annotator_ops.reporting.judge_details import MOST_LINES, everybody, name_of
 from annotator_ops.reporting.rounding import journal, number_of
 
@@ -41,17 +41,7 @@ def ceiling_chart(criterion: JSONDict, *, name: str, width: float = WIDTH) -> st
         mean = (ceiling["mean"] or {}).get("spearman")
         middle = sum(people) / len(people) if mean is None or mean["value"] is None else mean["value"]
         panel.axvline(middle, color=muted, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0.5)
-        panel.annotate(
-            "one annotator",
-            (middle, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 1),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=7,
-            color=muted,
-        )
+        above(panel, middle, "one annotator", colour=muted)
         panel.set_xlim(left=min(panel.get_xlim()[0], min(people) - 0.02))
     return svg(figure, palette, name=name)
 

@@ -185,7 +185,11 @@ def _beaten(criterion: JSONDict) -> Block | None:
                 Figure("–") if one[key] is None else Figure(rounding.percent(one[key]))
                 for key in ("judge_wins", "annotator_wins")
             ]
-            answer = Figure("–", note=one["reason"] or "") if one["beaten"] is None else Figure(_yes(one["beaten"]))
+            answer = (
+                Figure("–", note=one["reason"] or "")
+                if one["beaten"] is None
+                else Figure("yes" if one["beaten"] else "no")
+            )
             p = p_value(one["p_value"]).removeprefix("p ").removeprefix("= ")
             cells = (Figure(rounding.count(one["n_items"])), *share, Figure(p or "–"), answer)
             rows.append(Row(f"{name_of(each)} – {one['rater']}", cells))
@@ -205,7 +209,3 @@ def _beaten(criterion: JSONDict) -> Block | None:
     label = f"Alternative annotator test on {criterion['title']}"
     table = Table(label, caption, "Judge – annotator", columns, tuple(rows))
     return Block("The alternative annotator test, annotator by annotator", (table,))
-
-
-def _yes(answer: bool) -> str:  # noqa: FBT001 - a value, no option
-    return "yes" if answer else "no"

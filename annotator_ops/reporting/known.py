@@ -10,11 +10,10 @@ from pathlib import Path
 
 from annotator_ops.errors import OpsError
 from annotator_ops.gold import read_gold
-from annotator_ops.judge_settings import Judging
+from annotator_ops.judge_settings import Judging, base_name
 from annotator_ops.judging.importing import strangers
 from annotator_ops.measures import Value
 from annotator_ops.models import Level, Task
-from annotator_ops.stats.judges.scores import version_of
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import display, is_finite_number
@@ -86,7 +85,7 @@ def check_judging(
 
     Raises OpsError ("unknown-judge", "unknown-criterion", "unknown-system").
     """
-    judges = {name for judge in judges for name in (judge, version_of(judge)[0])}
+    judges = {name for judge in judges for name in (judge, base_name(judge))}
     related = [name for names in judging.relatives.values() for name in names]
     found = [
         *(strangers([*each.judges, *each.weights], judges, "judge", "ensembles") for each in judging.ensembles),

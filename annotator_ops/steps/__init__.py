@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from annotator_ops.errors import OpsError
@@ -90,6 +92,17 @@ class Workbench:
         for runtime in self.runtimes.values():
             seen |= runtime.observe()
         return seen
+
+
+@contextmanager
+def writing(target: Path, *, hint: str = "Name another file with --output, or free the disk.") -> Iterator[None]:
+    """Words for a file that cannot be written. Raises OpsError ("not-writable")."""
+    try:
+        yield
+    except OSError as error:
+        raise OpsError(
+            f"{target} cannot be written: {error.strerror or error}.", hint=hint, code="not-writable"
+        ) from error
 
 
 def collected_material(

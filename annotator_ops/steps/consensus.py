@@ -24,7 +24,7 @@ from annotator_ops.stats.criterion import set_distance
 from annotator_ops.stats.items import item_disagreement
 from annotator_ops.stats.levels import CriterionSpec
 from annotator_ops.stats.reliability import ReliabilityData
-from annotator_ops.steps import collected_material
+from annotator_ops.steps import collected_material, writing
 from annotator_ops.store.database import Store
 from annotator_ops.tables import encode_rows
 from annotator_ops.targets import check_consensus_target, format_of
@@ -99,14 +99,8 @@ def _written(material: Material, target: Path, method: ConsensusMethod | None) -
             code="no-consensus",
         )
     columns = (*COLUMNS, "disagreement")
-    try:
+    with writing(target):
         write(target, encode_rows(rows, columns, format_of(target)))
-    except OSError as error:
-        raise OpsError(
-            f"{target} cannot be written: {error.strerror or error}.",
-            hint="Name another file with --output, or free the disk.",
-            code="not-writable",
-        ) from error
     outcomes.append(Outcome(str(target), "ok", f"{number_of(len(rows), 'row')} written"))
     return StepResult("consensus", tuple(outcomes), {"path": str(target), "rows": len(rows), "criteria": summaries})
 

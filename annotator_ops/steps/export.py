@@ -12,6 +12,7 @@ from annotator_ops.errors import OpsError
 from annotator_ops.labeling import criteria_of
 from annotator_ops.measures import Rating
 from annotator_ops.models import JSONDict, Outcome, StepResult, Study
+from annotator_ops.steps import writing
 from annotator_ops.store.current import current
 from annotator_ops.store.database import Store
 from annotator_ops.tables import TableFormat, encode_ratings, remarks
@@ -60,7 +61,7 @@ def export(
             code="no-ratings",
         )
     content = encode_ratings([*ratings, *comments], form, wide=wide)
-    try:
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
         try:
@@ -71,12 +72,6 @@ def export(
         except OSError:
             Path(temporary).unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise OpsError(
-            f"{target} cannot be written: {error.strerror or error}.",
-            hint="Name another file with --output, or free the disk.",
-            code="not-writable",
-        ) from error
     missing = sum(rating.value is None for rating in ratings)
     noun = "rating" if len(ratings) == 1 else "ratings"
     message = f"{len(ratings)} {noun} written, {missing} of them missing with a reason"

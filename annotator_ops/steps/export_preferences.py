@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from xml.etree import ElementTree
 
 from annotator_ops.errors import OpsError
 from annotator_ops.judging.orders import Sides
@@ -28,6 +27,7 @@ from annotator_ops.reporting.render import write
 from annotator_ops.reporting.rounding import number_of
 from annotator_ops.reporting.source import Material, Progress, Tables, material_of_files, material_of_study, silent
 from annotator_ops.stats.levels import CriterionSpec, infer
+from annotator_ops.steps import writing
 from annotator_ops.store.current import current
 from annotator_ops.store.database import Store
 from annotator_ops.targets import check_preferences_target
@@ -92,15 +92,11 @@ def _of_judges(spec: CriterionSpec, material: Material) -> CriterionSpec:
 def _shown_sides(study: Study) -> dict[str, tuple[str, str]]:
     """By criterion, the task fields that a Pairwise control compares, left and right."""
     config = parse(study.label_config)
-    objects = {
-        element.get("name"): (element.get("value") or "").removeprefix("$")
-        for element in ElementTree.fromstring(config.xml).iter()  # noqa: S314 - the researcher's own, parsed before
-    }
     found = {}
     for criterion in criteria_of(study):
         control = config.control(criterion.control)
         if control is not None and control.tag == "Pairwise":
-            sides = [objects.get(name, "") for name in control.to_name]
+            sides = config.shown_to(control)
             if len(sides) == 2 and all(sides):
                 found[criterion.name] = (sides[0], sides[1])
     return found
@@ -146,15 +142,9 @@ class _Pairing:
         if not found.lines:
             raise _nothing(found, lonely)
         content = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in found.lines)
-        try:
+        with writing(target):
             write(target, content)
             back = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
-        except OSError as error:
-            raise OpsError(
-                f"{target} cannot be written: {error.strerror or error}.",
-                hint="Name another file with --output, or free the disk.",
-                code="not-writable",
-            ) from error
         if back != list(found.lines):
             raise OpsError(
                 f"{target} was written, but does not read as what was written.",

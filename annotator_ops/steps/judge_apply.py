@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from annotator_ops.errors import OpsError
-from annotator_ops.judge_settings import ModelJudge
+from annotator_ops.judge_settings import ModelJudge, base_name
 from annotator_ops.judging.calibration import (
     Calibration,
-    base_name,
     confidences,
     found_again,
     read_calibration,
@@ -38,6 +37,7 @@ from annotator_ops.stats.judges.selective import NOBODY, decide
 from annotator_ops.stats.table import RatingTable
 from annotator_ops.stats.values import MISSING, IntArray
 from annotator_ops.stats.vocabulary import used
+from annotator_ops.steps import writing
 from annotator_ops.store.current import current
 from annotator_ops.store.database import Store
 from annotator_ops.tables import encode_rows
@@ -45,6 +45,7 @@ from annotator_ops.targets import check_judged_target, check_target, check_tasks
 
 # So many items are named.
 _NAMED = 3
+_ELSEWHERE = "Name another file, or free the disk."
 COLUMNS = ("item", "criterion", "value", "rater", "kind", "confidence", "model", "prompt")
 
 
@@ -147,19 +148,11 @@ class _Applying:
         if left:
             check_tasks_target(wanted.people, content, inputs=(*inputs, wanted.calibration))
         rows = self._rows()
-        target = wanted.judged
-        try:
-            if left:
-                target = wanted.people
-                write(target, content)
-            target = wanted.judged
-            write(target, encode_rows(rows, COLUMNS, format_of(target)))
-        except OSError as error:
-            raise OpsError(
-                f"{target} cannot be written: {error.strerror or error}.",
-                hint="Name another file, or free the disk.",
-                code="not-writable",
-            ) from error
+        if left:
+            with writing(wanted.people, hint=_ELSEWHERE):
+                write(wanted.people, content)
+        with writing(wanted.judged, hint=_ELSEWHERE):
+            write(wanted.judged, encode_rows(rows, COLUMNS, format_of(wanted.judged)))
         return self._said(len(rows), len(left))
 
     def _scored(self) -> dict[str, None]:

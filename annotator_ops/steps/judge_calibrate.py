@@ -17,7 +17,7 @@ from annotator_ops.models import JSONDict, Outcome, StepResult, Study
 from annotator_ops.reporting.render import write
 from annotator_ops.reporting.rounding import number_of, percent
 from annotator_ops.reporting.source import Material, Progress, Tables, material_of_files, silent, versions
-from annotator_ops.steps import collected_material
+from annotator_ops.steps import collected_material, writing
 from annotator_ops.store.database import Store
 from annotator_ops.targets import check_calibration_target
 
@@ -110,14 +110,8 @@ def _written(
         "versions": versions(),
     }
     data["checksum"] = checksum(data)
-    try:
+    with writing(target):
         write(target, json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-    except OSError as error:
-        raise OpsError(
-            f"{target} cannot be written: {error.strerror or error}.",
-            hint="Name another file with --output, or free the disk.",
-            code="not-writable",
-        ) from error
     outcomes = [_judge(judge, wanted.alpha) for judge in data["judges"]]
     outcomes += [_measured(name, data[name], wanted.alpha) for name in ("calibration", "held_out")]
     outcomes.append(Outcome(str(target), "ok", "written", code="calibrated"))

@@ -23,7 +23,7 @@ from annotator_ops.judging.running import Asking, Run, counted
 from annotator_ops.judging.spending import Budget
 from annotator_ops.models import Outcome, StepResult, Study
 from annotator_ops.reporting.render import write
-from annotator_ops.steps import Board
+from annotator_ops.steps import Board, writing
 from annotator_ops.store.current import current
 from annotator_ops.store.database import Store
 from annotator_ops.tables import encode_rows
@@ -130,14 +130,9 @@ def _written_replies(study: Study, store: Store, order: Order, runs: Sequence[Ru
     rows = reply_rows(ratings_of(answers, study, [run.judge for run in runs]))
     if not rows:
         return [Outcome(str(target), "skipped", "no reply is stored yet, so nothing was written", "no-replies")]
-    try:
+    hint = "Name another file with --replies, or free the disk. All replies are stored all the same."
+    with writing(target, hint=hint):
         write(target, encode_rows(rows, REPLY_COLUMNS, "jsonl"))
-    except OSError as error:
-        raise OpsError(
-            f"{target} cannot be written: {error.strerror or error}.",
-            hint="Name another file with --replies, or free the disk. All replies are stored all the same.",
-            code="not-writable",
-        ) from error
     lines = f"{counted(len(rows), 'line')} of {counted(len(answers), 'request')} written"
     return [Outcome(str(target), "ok", lines, "written")]
 

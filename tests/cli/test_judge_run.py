@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.judging.endpoint import HTML, LATE, Asked, Fault, Server, by_content, completion, error, rate_limited
@@ -72,6 +73,10 @@ def test_killed_in_the_middle_and_resumed_every_request_is_answered_once(tmp_pat
     assert all(count == 1 or server.asked[digest] == 2 for digest, count in server.answered.items())
 
 
+def reached(server: Server, *, until: int) -> bool:
+    return server.total >= until
+
+
 def test_killed_at_any_moment_at_most_what_was_under_way_is_asked_again(tmp_path: Path) -> None:
     dice = random.Random(1)
     with Server(lambda asked: rate_limited() if asked.number % 9 == 0 else None) as server:
@@ -80,7 +85,7 @@ def test_killed_at_any_moment_at_most_what_was_under_way_is_asked_again(tmp_path
         for _ in range(3):
             until = server.total + dice.randint(20, 60)
             with running(study) as process:
-                server.wait_for(lambda seen, until=until: seen.total >= until)  # type: ignore[misc]
+                server.wait_for(partial(reached, until=until))
                 process.send_signal(signal.SIGKILL)
                 kills += process.wait() == -signal.SIGKILL
         assert kills == 3

@@ -8,6 +8,7 @@ from functools import cache, partial
 
 import numpy as np
 
+from annotator_ops.judge_settings import base_name
 from annotator_ops.measures import Estimate, Reason
 from annotator_ops.models import JSONDict
 from annotator_ops.stats.agreement.units import with_interval
@@ -15,7 +16,7 @@ from annotator_ops.stats.closed_intervals import share
 from annotator_ops.stats.context import Context, Position
 from annotator_ops.stats.intervals import Resampling, Statistic, bootstrap, interval_from
 from annotator_ops.stats.judges.correlations import correlations
-from annotator_ops.stats.judges.scores import Scores, alike, divided, version_of
+from annotator_ops.stats.judges.scores import Scores, alike, divided
 from annotator_ops.stats.values import BoolArray, FloatArray
 
 # A standard deviation of less than this share of the largest score is one of rounding only.
@@ -119,7 +120,7 @@ def position_of(judge: str, criterion: str, context: Context) -> Position | None
 def _relatives(judge: str, context: Context) -> tuple[str, ...] | None:
     """The systems of a judge's own family; of one of its versions, those of the judge."""
     relatives = context.judging.relatives
-    return relatives.get(judge, relatives.get(version_of(judge)[0]))
+    return relatives.get(judge, relatives.get(base_name(judge)))
 
 
 def _lengths(

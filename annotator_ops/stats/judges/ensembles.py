@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from annotator_ops.judge_settings import Ensemble
+from annotator_ops.judge_settings import Ensemble, base_name
 from annotator_ops.measures import Reason
-from annotator_ops.stats.judges.scores import Scores, version_of
+from annotator_ops.stats.judges.scores import Scores
 from annotator_ops.stats.values import FloatArray
 
 EVERYBODY = "mean of all judges"
@@ -50,14 +50,14 @@ def once_each(scores: Scores) -> tuple[str, ...]:
     counts = (~np.isnan(scores.judge)).sum(axis=1).tolist()
     chosen: dict[str, tuple[int, int]] = {}
     for row, name in enumerate(scores.judges):
-        own = version_of(name)[0]
+        own = base_name(name)
         chosen[own] = max(chosen.get(own, (0, -1)), (counts[row], row))
     return tuple(scores.judges[row] for row in sorted(row for count, row in chosen.values() if count))
 
 
 def _combined(scores: Scores | Reason, judges: Sequence[str], wanted: Ensemble) -> Combined:
     every = tuple(judges) if isinstance(scores, Reason) else once_each(scores) or tuple(judges)
-    known = {version_of(name)[0]: name for name in every} | {name: name for name in judges}
+    known = {base_name(name): name for name in every} | {name: name for name in judges}
     asked = wanted.judges or tuple(wanted.weights) or every
     # A judge that has several versions may be called by its name alone.
     names = tuple(known.get(name, name) for name in asked)
